@@ -1,0 +1,1 @@
+"""Adapters: one module per outside system, plus what is deployed around them."""

@@ -1,0 +1,1 @@
+"""The contract of Sightline: tables, ids, boxes, errors, and a reader for training code."""

@@ -1,0 +1,529 @@
+"""The data contract: one `Contract` per table; nothing else names or types a column.
+
+    images ◀── samples ◀── generations ◀── steps         failures   (any row that went wrong)
+      ▲           ▲             ▲                         runs       (every execution of a step)
+      ├── depth_maps, segments ─┼── verdicts, pairs       ledger     (every paid call)
+      └── objects ◀── relations └── duplicates            releases   (what was published)
+
+Views, the reference page, test factories and write-time checks derive from the contracts below.
+Within a version only nullable columns may be added; any other change is a new version.  Steps
+produce `payload` columns; the lake adds `PROVENANCE` when a part is written.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from sightline.errors import ContractError
+
+BOX: Final = pa.list_(pa.float64())
+"""[x0, y0, x1, y1]; Delta has no fixed-size lists, so the length is checked by `sql/checks`."""
+
+
+def _col(
+    name: str, kind: pa.DataType, doc: str, *, null: bool = False, unit: str = ""
+) -> "pa.Field[Any]":
+    """Declare a documented column; `unit` is a unit, a range, or a closed set."""
+    meta = {"doc": doc} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=null, metadata=meta)
+
+
+def _text(name: str, doc: str, *, null: bool = False, unit: str = "") -> "pa.Field[Any]":
+    return _col(name, pa.string(), doc, null=null, unit=unit)
+
+
+def _int(name: str, doc: str, *, null: bool = False, unit: str = "") -> "pa.Field[Any]":
+    return _col(name, pa.int64(), doc, null=null, unit=unit)
+
+
+def _real(name: str, doc: str, *, null: bool = False, unit: str = "") -> "pa.Field[Any]":
+    return _col(name, pa.float64(), doc, null=null, unit=unit)
+
+
+def _flag(name: str, doc: str, *, null: bool = False) -> "pa.Field[Any]":
+    return _col(name, pa.bool_(), doc, null=null)
+
+
+def _box(name: str, doc: str, *, null: bool = True, unit: str) -> "pa.Field[Any]":
+    return _col(name, BOX, doc, null=null, unit=unit)
+
+
+PROVENANCE: Final = (
+    _text("part", "Unit of commit this row belongs to; the partition column."),
+    _text("run_id", "Key into `runs`: the execution that wrote this row."),
+    _text("fingerprint", "Hash of step version, parameters and input parts."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A table: its name, version, grain, key and the columns a step produces."""
+
+    name: str
+    version: int
+    grain: str
+    key: tuple[str, ...]
+    payload: pa.Schema
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return the full schema: what a step produces, then `PROVENANCE`."""
+        return pa.schema([*self.payload, *PROVENANCE])
+
+    @property
+    def path(self) -> str:
+        """Return the table's prefix relative to the lake root."""
+        return f"tables/{self.name}_v{self.version}"
+
+    def check(self, table: pa.Table) -> pa.Table:
+        """Return `table` unchanged if it honours the full schema.
+
+        Raises:
+            ContractError: names, order or types differ, or a required column holds nulls.
+        """
+        self._compare(table, self.schema)
+        return table
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+        """Return a payload table of `rows`; a nullable column may be left out of a row.
+
+        Raises:
+            ContractError: a row has an unknown column, a wrong type or a missing required value.
+        """
+        listed = list(rows)
+        known = set(self.payload.names)
+        unknown = sorted({name for row in listed for name in row} - known)
+        if unknown:
+            msg = f"{self.name}: unknown columns {unknown}; the contract has {sorted(known)}"
+            raise ContractError(msg)
+        try:
+            table = pa.Table.from_pylist(listed, schema=self.payload)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
+            msg = f"{self.name}: a value does not fit its column: {exc}"
+            raise ContractError(msg) from exc
+        self._compare(table, self.payload)
+        return table
+
+    def empty(self) -> pa.Table:
+        """Return a payload table without rows."""
+        return self.payload.empty_table()
+
+    def with_provenance(
+        self, table: pa.Table, *, part: str, run_id: str, fingerprint: str
+    ) -> pa.Table:
+        """Return `table`, a payload table, as full rows of one part.
+
+        Raises:
+            ContractError: `table` does not have the payload schema.
+        """
+        self._compare(table, self.payload)
+        for field, value in zip(PROVENANCE, (part, run_id, fingerprint), strict=True):
+            table = table.append_column(field, pa.repeat(value, table.num_rows))
+        return table.cast(self.schema)
+
+    def _compare(self, table: pa.Table, expected: pa.Schema) -> None:
+        if table.schema.names != expected.names:
+            msg = (
+                f"{self.name}: expected columns {expected.names}, found {table.schema.names}; "
+                "build the table with the contract's `rows` or `payload`"
+            )
+            raise ContractError(msg)
+        wrong = [
+            f"{want.name}: {got.type} instead of {want.type}"
+            for want, got in zip(expected, table.schema, strict=True)
+            if got.type != want.type
+        ]
+        if wrong:
+            msg = f"{self.name}: wrong types: {'; '.join(wrong)}"
+            raise ContractError(msg)
+        nulls = [f.name for f in expected if not f.nullable and table[f.name].null_count]
+        if nulls:
+            msg = f"{self.name}: nulls in required columns {nulls}"
+            raise ContractError(msg)
+
+
+IMAGES: Final = Contract(
+    name="images",
+    version=1,
+    grain="one stored image; the only table that holds image bytes",
+    key=("image_id",),
+    payload=pa.schema(
+        [
+            _text("image_id", "sha256 of `bytes`.", unit="64 hex characters"),
+            _col("bytes", pa.binary(), "The encoded image as the source gave it."),
+            _int("width", "Width after EXIF rotation.", unit="px"),
+            _int("height", "Height after EXIF rotation.", unit="px"),
+            _text("format", "Encoded format by content, not by file name.", unit="jpeg, png, ..."),
+            _int("n_bytes", "Length of `bytes`.", unit="bytes"),
+            _int("n_frames", "Frames in the file; only the first is used."),
+            _text("pixel_sha", "sha256 of size and RGB pixels, upright, alpha on white."),
+            _text("phash", "256-bit perceptual hash.", null=True, unit="64 hex characters"),
+            _int("exif_orientation", "EXIF orientation of the file; 1 is upright.", unit="1..8"),
+            _text("source", "Dataset that brought the image first."),
+            _text("source_key", "The source's own name for it.", null=True),
+            _text("licence", "Licence the source states.", null=True),
+            _text("parent_image_id", "Image this is a crop of.", null=True),
+            _box("crop_box", "Region of the parent.", unit="fraction of the parent"),
+        ]
+    ),
+)
+
+SAMPLES: Final = Contract(
+    name="samples",
+    version=1,
+    grain="one question on one or more images",
+    key=("sample_id",),
+    payload=pa.schema(
+        [
+            _text("sample_id", "Content id of dataset, question, answer, images, boxes."),
+            _text("row_key", "Content id of the source row; tells new rows from known ones."),
+            _text("dataset", "Dataset name from the recipe or the source row."),
+            _text("source_key", "The source's own name for the row.", null=True),
+            _text("domain", "Kind of task or question within the dataset.", null=True),
+            _text("question", "The question as asked; null for image-only sources.", null=True),
+            _col("choices", pa.list_(pa.string()), "Options in their order.", null=True),
+            _text("answer", "The known short answer.", null=True),
+            _text(
+                "answer_kind",
+                "How to compare answers.",
+                null=True,
+                unit="yes_no, number, choice, text",
+            ),
+            _col("image_ids", pa.list_(pa.string()), "Keys into `images`; empty if not shipped."),
+            _int("image_width", "Width of the first image, stored or declared.", unit="px"),
+            _int("image_height", "Height of the first image, stored or declared.", unit="px"),
+            _col(
+                "boxes",
+                pa.list_(BOX),
+                "Ground-truth boxes on the first image, clipped to it.",
+                null=True,
+                unit="px of the upright image",
+            ),
+            _text("box_convention", "How the source stated its boxes.", null=True),
+            _int("n_boxes_clipped", "Boxes that reached out of the image and were clipped."),
+            _text("licence", "Licence the source states.", null=True),
+            _text("split", "Split the source assigns.", null=True, unit="train, val, test"),
+        ]
+    ),
+)
+
+GENERATIONS: Final = Contract(
+    name="generations",
+    version=1,
+    grain="one raw reply of a model",
+    key=("generation_id",),
+    payload=pa.schema(
+        [
+            _text("generation_id", "Content id of request key, draw, chain and round."),
+            _text("chain_id", "Replies that form one trace share it."),
+            _text("subject_id", "What was asked about: a sample id (or image id)."),
+            _text("role", "Part the model plays.", unit="teacher, student, judge, rewriter"),
+            _text("teacher", "Model name as the endpoint knows it."),
+            _text("prompt_id", "sha256 of the prompt template."),
+            _text("request_key", "Key into `ledger`."),
+            _int("draw", "Which of the n samples drawn for one request, from 0."),
+            _int("round", "Position of the reply in its chain, from 1."),
+            _text("stage", "What this reply is for.", unit="zoom, final, single"),
+            _text("view_image_id", "Image the model was shown.", null=True),
+            _box("view_box", "Region of the original it was shown.", unit="fraction of original"),
+            _text("raw_text", "The reply, verbatim."),
+            _text("thinking", "Reasoning the endpoint returned apart.", null=True),
+            _text("answer_text", "The reply without thinking.", null=True),
+            _text(
+                "outcome",
+                "What became of the call.",
+                unit="success, truncated, refused, malformed, empty, error, skipped",
+            ),
+            _text("finish_reason", "As the endpoint said.", null=True),
+            _int("tokens_in", "Prompt tokens billed.", null=True, unit="tokens"),
+            _int("tokens_out", "Completion tokens billed.", null=True, unit="tokens"),
+            _int("tokens_reasoning", "Reasoning tokens within them.", null=True, unit="tokens"),
+            _real("cost_usd", "Price of the call; null if the model has none listed.", null=True),
+            _real("latency_ms", "Wall time of the call.", null=True, unit="ms"),
+        ]
+    ),
+)
+
+STEPS: Final = Contract(
+    name="steps",
+    version=1,
+    grain="one element of a trace",
+    key=("generation_id", "position"),
+    payload=pa.schema(
+        [
+            _text("generation_id", "Key into `generations`."),
+            _int("position", "Order within the generation, from 0."),
+            _text("chain_id", "The trace this belongs to."),
+            _text("sample_id", "Key into `samples`."),
+            _int("round", "Round of the chain, from 1."),
+            _text("kind", "What it is.", unit="image, description, roi, reasoning, answer, tool"),
+            _text("text", "Text of a description, reasoning or answer.", null=True),
+            _text("image_id", "Image shown, for kind image.", null=True),
+            _box("box", "The region, as verified and fixed.", unit="fraction of the view"),
+            _box("box_stated", "The region as the model wrote it.", unit="fraction of the view"),
+            _box("box_original", "`box` on the original image.", unit="fraction of original"),
+            _text("box_view_image_id", "Image that `box` is relative to.", null=True),
+            _text(
+                "box_convention", "How the model wrote the box.", null=True, unit="unit, 0-1000, px"
+            ),
+            _real("cited_depth", "Depth the text cites for the box.", null=True, unit="[0, 1]"),
+        ]
+    ),
+)
+
+VERDICTS: Final = Contract(
+    name="verdicts",
+    version=1,
+    grain="one judgement on one subject by one rule",
+    key=("subject_id", "rule"),
+    payload=pa.schema(
+        [
+            _text("subject_id", "Id of the chain, generation or sample judged."),
+            _text("subject_kind", "What the id names.", unit="chain, generation, sample"),
+            _text("rule", "Name of the rule."),
+            _flag("passed", "The verdict; null if it could not be decided.", null=True),
+            _real("score", "The measured value behind it.", null=True),
+            _text("detail", "Expected and found, in one line.", null=True),
+        ]
+    ),
+)
+
+DEPTH_MAPS: Final = Contract(
+    name="depth_maps",
+    version=1,
+    grain="one depth map of one image by one model",
+    key=("image_id", "model"),
+    payload=pa.schema(
+        [
+            _text("image_id", "Key into `images`."),
+            _text("model", "Weights used: hub id, folder name or `embedded`."),
+            _col("depth", pa.binary(), "PNG, 16 bit grey holding 0..4095: (d - lo) / (hi - lo)."),
+            _int("width", "Width of the map, the model's grid.", unit="px"),
+            _int("height", "Height of the map.", unit="px"),
+            _real("lo", "Model value stored as 0.", unit="model units"),
+            _real("hi", "Model value stored as 4095; equal to `lo` for a flat map."),
+            _real("p2", "2nd percentile over non-sky pixels: 0 of normalised depth."),
+            _real("p98", "98th percentile over non-sky pixels: 1 of normalised depth."),
+            _text("kind", "What the values are.", unit="relative, metric"),
+            _text("direction", "Which way they grow.", unit="larger_nearer, larger_farther"),
+            _text("status", "Whether the map carries information.", unit="ok, flat"),
+            _text("preproc_id", "Fingerprint of the preprocessing."),
+            _text("weights_sha", "sha256 of the weights file."),
+            _text("licence", "Licence of the weights.", null=True),
+        ]
+    ),
+)
+
+SEGMENTS: Final = Contract(
+    name="segments",
+    version=1,
+    grain="one mask of one image as the segmentation model gave it",
+    key=("image_id", "segment_id"),
+    payload=pa.schema(
+        [
+            _text("image_id", "Key into `images`."),
+            _int("segment_id", "From 1, largest first."),
+            _text("model", "Weights used."),
+            _text("category", "Label of the model; null for class-agnostic masks.", null=True),
+            _real("score", "Mean confidence over the mask.", unit="[0, 1]"),
+            _box("box", "Tight box of the mask.", null=False, unit="fraction of image"),
+            _int("area_px", "Mask area on the mask grid.", unit="px"),
+            _text("mask_rle", "COCO compressed RLE counts (column-major)."),
+            _int("mask_width", "Width of the mask grid.", unit="px"),
+            _int("mask_height", "Height of the mask grid.", unit="px"),
+            _text("weights_sha", "sha256 of the weights file."),
+            _text("licence", "Licence of the weights.", null=True),
+        ]
+    ),
+)
+
+OBJECTS: Final = Contract(
+    name="objects",
+    version=1,
+    grain="one object of one image: mask and depth together",
+    key=("image_id", "object_id"),
+    payload=pa.schema(
+        [
+            _text("image_id", "Key into `images`."),
+            _int("object_id", "The segment's id."),
+            _text("category", "Label.", null=True),
+            _box("box", "Tight box of the mask.", null=False, unit="fraction of image"),
+            _int("area_px", "Mask area on the mask grid.", unit="px"),
+            _text("mask_rle", "COCO compressed RLE counts."),
+            _int("mask_width", "Width of the mask grid.", unit="px"),
+            _int("mask_height", "Height of the mask grid.", unit="px"),
+            _real("score", "Confidence of the mask.", unit="[0, 1]"),
+            _real("depth_median", "Median normalised depth, 1 nearest.", null=True, unit="[0, 1]"),
+            _real("depth_p10", "10th percentile.", null=True, unit="[0, 1]"),
+            _real("depth_p90", "90th percentile.", null=True, unit="[0, 1]"),
+            _real("depth_iqr", "Interquartile range.", null=True, unit="[0, 1]"),
+            _text(
+                "depth_status",
+                "Whether depth facts hold.",
+                unit="ok, too_small, flat, missing, sky, reflective",
+            ),
+        ]
+    ),
+)
+
+RELATIONS: Final = Contract(
+    name="relations",
+    version=1,
+    grain="one relation between an ordered pair of objects",
+    key=("image_id", "subject_object_id", "object_object_id", "kind"),
+    payload=pa.schema(
+        [
+            _text("image_id", "Key into `images`."),
+            _int("subject_object_id", "The object that stands in the relation."),
+            _int("object_object_id", "The object it is related to."),
+            _text(
+                "kind", "The relation.", unit="left_of, right_of, above, below, in_front_of, behind"
+            ),
+            _real(
+                "margin", "Distance to the opposite verdict.", unit="fraction or depth in [0, 1]"
+            ),
+            _text("status", "Whether the margin decides.", unit="decided, ambiguous"),
+        ]
+    ),
+)
+
+DUPLICATES: Final = Contract(
+    name="duplicates",
+    version=1,
+    grain="one member of a cluster of duplicates",
+    key=("item_id", "method"),
+    payload=pa.schema(
+        [
+            _text("item_id", "Image id or sample id."),
+            _text("item_kind", "What the id names.", unit="image, sample"),
+            _text("method", "Rule that found the cluster."),
+            _text("cluster_id", "Content id of the shared key."),
+            _text("kept_id", "Member that is kept; equal to `item_id` for that member."),
+            _real("similarity", "Verified similarity to the kept member.", unit="[0, 1]"),
+            _text("evidence", "The shared key or the measured facts.", null=True),
+            _text("matched_benchmark", "Benchmark matched, for decontamination.", null=True),
+        ]
+    ),
+)
+
+PAIRS: Final = Contract(
+    name="pairs",
+    version=1,
+    grain="one preference",
+    key=("pair_id",),
+    payload=pa.schema(
+        [
+            _text("pair_id", "Content id of seed, chosen and rejected."),
+            _text("sample_id", "Key into `samples`."),
+            _text("chosen_id", "Key into `generations`."),
+            _text("rejected_id", "Key into `generations`."),
+            _real("sample_accuracy", "Share of the draws that were right.", unit="[0, 1]"),
+            _text("rules", "Rules that decided."),
+        ]
+    ),
+)
+
+LEDGER: Final = Contract(
+    name="ledger",
+    version=1,
+    grain="one paid call",
+    key=("request_key", "draw"),
+    payload=pa.schema(
+        [
+            _text("request_key", "sha256 of endpoint class, model, messages, parameters."),
+            _int("draw", "Which of the n samples of one request, from 0."),
+            _text("endpoint_class", "Kind of endpoint; addresses are not identity."),
+            _text("teacher", "Model name as requested."),
+            _text("recipe", "Recipe that paid."),
+            _text("step", "Step that paid."),
+            _text("subject_id", "What it was asked about."),
+            _text("prompt_id", "sha256 of the prompt template."),
+            _text("request_json", "Canonical request, images as sha256."),
+            _text("response_json", "The response body as received."),
+            _text("outcome", "What became of the call."),
+            _text("finish_reason", "As the endpoint said.", null=True),
+            _int("tokens_in", "Prompt tokens billed.", null=True, unit="tokens"),
+            _int("tokens_out", "Completion tokens billed.", null=True, unit="tokens"),
+            _int("tokens_reasoning", "Reasoning tokens within them.", null=True, unit="tokens"),
+            _real("cost_usd", "Price; null if the model has none listed.", null=True, unit="USD"),
+            _real("latency_ms", "Wall time of the call.", unit="ms"),
+            _col(
+                "received_at",
+                pa.timestamp("us", tz="UTC"),
+                "When the response was received.",
+                unit="UTC",
+            ),
+        ]
+    ),
+)
+
+FAILURES: Final = Contract(
+    name="failures",
+    version=1,
+    grain="one row that could not be used by one step",
+    key=("step", "item_id", "run_id", "code"),
+    payload=pa.schema(
+        [
+            _text("step", "Step that could not use the row."),
+            _text("item_id", "Row key, image id, sample id or generation id."),
+            _text("code", "Why; see the failure codes."),
+            _text("detail", "Expected and found.", null=True, unit="at most 500 characters"),
+        ]
+    ),
+)
+
+RUNS: Final = Contract(
+    name="runs",
+    version=1,
+    grain="one committed execution of a step on a part",
+    key=("run_id",),
+    payload=pa.schema(
+        [
+            _text("step", "Step name."),
+            _int("step_version", "Step version."),
+            _text("input_part", "Part the step worked on."),
+            _text("recipe", "Recipe name."),
+            _text("recipe_identity", "Fingerprint of the recipe."),
+            _text("git_tree", "Git tree of the code, with + if changed.", null=True),
+            _text("flow_run_id", "Prefect flow run.", null=True),
+            _text("parameters_json", "The parameters that entered the fingerprint."),
+            _col("started_at", pa.timestamp("us", tz="UTC"), "Start.", unit="UTC"),
+            _col("finished_at", pa.timestamp("us", tz="UTC"), "Commit.", unit="UTC"),
+            _int("rows_in", "Rows read."),
+            _int("rows_out", "Rows written to the step's own tables."),
+            _int("rows_failed", "Rows written to `failures`."),
+            _int("calls_made", "Teacher calls made.", null=True),
+            _int("calls_reused", "Teacher calls answered by the ledger.", null=True),
+            _real("cost_usd", "Spent on calls made.", null=True, unit="USD"),
+        ]
+    ),
+)
+
+RELEASES: Final = Contract(
+    name="releases",
+    version=1,
+    grain="one published file set",
+    key=("release_id",),
+    payload=pa.schema(
+        [
+            _text("release_id", "Content id of the files."),
+            _text("name", "Name given to the release."),
+            _text("format", "Export format."),
+            _text("files_json", "Files with sha256, bytes and rows."),
+            _int("n_rows", "Rows released."),
+            _text("licence_verdict", "What the licences of its inputs allow."),
+            _text("inputs_json", "Parts and fingerprints it was made from."),
+        ]
+    ),
+)
+
+CONTRACTS: Final[dict[str, Contract]] = {
+    c.name: c
+    for c in (
+        IMAGES, SAMPLES, DUPLICATES, DEPTH_MAPS, SEGMENTS, OBJECTS, RELATIONS, GENERATIONS,
+        STEPS, VERDICTS, PAIRS, LEDGER, FAILURES, RUNS, RELEASES,
+    )
+}  # fmt: skip
+"""Every table by name, in the order data flows."""

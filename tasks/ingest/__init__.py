@@ -1,0 +1,1 @@
+"""Sources: everything that brings images and samples into the lake."""

@@ -1,0 +1,1 @@
+"""The `scenes` source: rendered rooms of solids with exact depth, masks and questions."""
