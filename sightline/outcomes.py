@@ -1,4 +1,4 @@
-"""What became of a teacher call; one closed set for the ledger, generations and the progress line."""
+"""What became of a teacher call: one closed set for ledger, generations and progress."""
 
 from enum import StrEnum
 
