@@ -1,0 +1,205 @@
+"""Run one step on one part: check the fingerprint, compute, stage, publish, record.
+
+Every step goes through `run_part`, so skip, provenance, failures and the `runs` row are one
+mechanism.  Tables of a part are published in the order they refer to each other and the step's
+main table last: its commit is the mark that the part is done.  A kill before that mark leaves
+rows that a re-run replaces with identical ones; nothing half-written is ever visible.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from infra.lake import Lake, PartWriter
+from infra.telemetry import NullProgress, Progress
+from sightline.ids import canonical_json
+from sightline.provenance import Step
+from sightline.schemas import FAILURES, RUNS, Contract
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a run is told once: where its rows go and what its `runs` rows say."""
+
+    lake: Lake
+    recipe: str
+    recipe_identity: str
+    git_tree: str | None = None
+    flow_run_id: str | None = None
+    progress: Progress = field(default_factory=NullProgress)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A table a step writes, and the part it writes there."""
+
+    contract: Contract
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """Some payload rows of one table, streamed out of a step."""
+
+    contract: Contract
+    table: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class PartJob:
+    """One step on one part.
+
+    Attributes:
+        step: what is done.
+        part: the input part's name.
+        identity: JSON-like parameters that decide the output.
+        inputs: fingerprints of the parts read.
+        outputs: tables written, the main one last; `failures` and `runs` are implied.
+        rows_in: rows of the input, for progress and `runs`.
+    """
+
+    step: Step
+    part: str
+    identity: Mapping[str, Any]
+    inputs: Sequence[str]
+    outputs: Sequence[Output]
+    rows_in: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what decides the output of this job, hashed."""
+        return self.step.fingerprint(dict(self.identity), self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a job bought and what it got from the ledger for nothing."""
+
+    calls_made: int = 0
+    calls_reused: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """What Prefect sees of a job; its rows stay in the lake."""
+
+    step: str
+    part: str
+    fingerprint: str
+    reused: bool
+    rows: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    spend: Spend = Spend()
+
+
+def run_part(
+    context: RunContext,
+    job: PartJob,
+    compute: Callable[[], Iterable[Produced]],
+    spend: Callable[[], Spend] | None = None,
+) -> PartResult:
+    """Return the result of `job`, computing it only if the lake does not hold it yet.
+
+    Args:
+        context: lake and provenance.
+        job: what to do.
+        compute: yields payload rows of the job's outputs and of `FAILURES`, in bounded chunks.
+        spend: asked once after `compute`, for steps that pay.
+
+    Raises:
+        ContractError: `compute` produced rows that do not fit, or a table the job does not name.
+        LakeError: the lake could not be written.
+    """
+    fingerprint = job.fingerprint
+    main = job.outputs[-1]
+    if context.lake.is_done(main.contract, main.part, fingerprint):
+        context.progress.part_done(job.step.name, rows=job.rows_in, reused=True)
+        return PartResult(job.step.name, job.part, fingerprint, reused=True)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    counts = _stage_and_publish(context, job, fingerprint, compute)
+    spent = spend() if spend else Spend()
+    failed = counts.pop(FAILURES.name)
+    rows = sum(counts.values())
+    _record(context, job, fingerprint, _RunFacts(started, rows, failed, spent))
+    seconds = time.perf_counter() - clock
+    context.progress.part_done(job.step.name, rows=job.rows_in, failed=failed)
+    _log.info("%s %s: %d rows, %d failed, %.1f s", job.step.name, job.part, rows, failed, seconds)
+    return PartResult(
+        job.step.name, job.part, fingerprint, False, rows, failed, seconds, spent
+    )
+
+
+def _stage_and_publish(
+    context: RunContext,
+    job: PartJob,
+    fingerprint: str,
+    compute: Callable[[], Iterable[Produced]],
+) -> dict[str, int]:
+    failures = Output(FAILURES, f"{job.step.name}.{job.part}")
+    outputs = {o.contract.name: o for o in (failures, *job.outputs)}
+    run_id = job.step.run_id(job.part, fingerprint)
+    counts = dict.fromkeys(outputs, 0)
+    with ExitStack() as stack:
+        writers: dict[str, PartWriter] = {
+            name: stack.enter_context(context.lake.stage(o.contract, o.part, fingerprint))
+            for name, o in outputs.items()
+        }
+        for produced in compute():
+            name = produced.contract.name
+            writers[name].write(
+                produced.contract.with_provenance(
+                    produced.table, part=outputs[name].part, run_id=run_id, fingerprint=fingerprint
+                )
+            )
+            counts[name] += produced.table.num_rows
+        staged = {name: writer.finish() for name, writer in writers.items()}
+    for name, output in outputs.items():
+        context.lake.publish(output.contract, [staged[name]])
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _RunFacts:
+    started: datetime
+    rows: int
+    failed: int
+    spent: Spend
+
+
+def _record(context: RunContext, job: PartJob, fingerprint: str, facts: _RunFacts) -> None:
+    run_id, part = job.step.run_id(job.part, fingerprint), f"{job.step.name}.{job.part}"
+    row = {
+        "step": job.step.name,
+        "step_version": job.step.version,
+        "input_part": job.part,
+        "recipe": context.recipe,
+        "recipe_identity": context.recipe_identity,
+        "git_tree": context.git_tree,
+        "flow_run_id": context.flow_run_id,
+        "parameters_json": canonical_json(dict(job.identity)),
+        "started_at": facts.started,
+        "finished_at": datetime.now(UTC),
+        "rows_in": job.rows_in,
+        "rows_out": facts.rows,
+        "rows_failed": facts.failed,
+        "calls_made": facts.spent.calls_made,
+        "calls_reused": facts.spent.calls_reused,
+        "cost_usd": facts.spent.cost_usd,
+    }
+    table = RUNS.with_provenance(
+        RUNS.rows([row]), part=part, run_id=run_id, fingerprint=fingerprint
+    )
+    with context.lake.stage(RUNS, part, fingerprint) as writer:
+        writer.write(table)
+        staged = writer.finish()
+    context.lake.publish(RUNS, [staged])
