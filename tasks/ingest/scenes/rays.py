@@ -1,22 +1,23 @@
 """Exact ray casting of a scene: which solid each ray meets first, and where.
 
-Ray directions are *not* normalised: their component along the optical axis is 1, so the ray parameter is the depth
-along that axis. Only +, -, *, / and square roots touch the pixels (no BLAS, no trigonometry, no order-dependent
-sums), so the result is the same on every IEEE machine. All solids are convex: a ray meets each in one interval.
+Ray directions are *not* normalised: their component along the optical axis is 1, so the ray
+parameter is the depth along that axis. Only +, -, *, / and square roots touch the pixels (no BLAS,
+no trigonometry, no order-dependent sums), so the result is the same on every IEEE machine. All
+solids are convex: a ray meets each in one interval.
 """
 
 from dataclasses import dataclass
 from math import ceil, floor, inf, sqrt
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.ingest.scenes.solids import Camera, Scene, Shape, Solid, Vector, dot, minus
 
-type Floats = npt.NDArray[np.floating]
-type Bools = npt.NDArray[np.bool_]
-type Field = tuple[Floats, Floats, Floats]
+Floats: TypeAlias = npt.NDArray[np.floating]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Field: TypeAlias = tuple[Floats, Floats, Floats]
 """x, y and z components of one vector per ray."""
 
 NEAREST_M: Final = 1e-3
@@ -32,7 +33,7 @@ class Rays:
 
     Attributes:
         camera: where they start.
-        direction: three (H, W) fields; depth along the optical axis grows by 1 per unit of ray parameter.
+        direction: three (H, W) fields; one unit of ray parameter is one metre of depth.
         focal_px: focal length in pixels.
     """
 
@@ -62,14 +63,17 @@ class Hits:
     silhouette_px: tuple[int, ...]
 
 
-def camera_rays(camera: Camera, width: int, height: int, dtype: type[np.floating] = np.float64) -> Rays:
+def camera_rays(
+    camera: Camera, width: int, height: int, dtype: type[np.floating] = np.float64
+) -> Rays:
     """Rays through the pixel centres of a `width` x `height` image."""
     right, up, forward = camera.axes()
     focal_px = camera.focal_share * height
     across = ((np.arange(width, dtype=dtype) + dtype(0.5 - width / 2)) / dtype(focal_px))[None, :]
     upward = ((dtype(height / 2 - 0.5) - np.arange(height, dtype=dtype)) / dtype(focal_px))[:, None]
     x, y, z = (
-        dtype(forward[axis]) + across * dtype(right[axis]) + upward * dtype(up[axis]) for axis in range(3)
+        dtype(forward[axis]) + across * dtype(right[axis]) + upward * dtype(up[axis])
+        for axis in range(3)
     )
     return Rays(camera, (x, y, z), focal_px)
 
@@ -91,7 +95,7 @@ def cast(scene: Scene, rays: Rays) -> Hits:
 
 
 def window(solid: Solid, rays: Rays) -> tuple[slice, slice]:
-    """Rows and columns of the image that can see `solid`, from the projection of its bounding ball."""
+    """Rows and columns of the image that can see `solid`, by its projected bounding ball."""
     left, top, right, bottom = ball_extent_px(solid, rays.camera, rays.focal_px)
     height, width = rays.shape
     rows = slice(max(0, floor(top + height / 2)), max(0, min(height, ceil(bottom + height / 2))))
@@ -99,7 +103,9 @@ def window(solid: Solid, rays: Rays) -> tuple[slice, slice]:
     return rows, columns
 
 
-def ball_extent_px(solid: Solid, camera: Camera, focal_px: float) -> tuple[float, float, float, float]:
+def ball_extent_px(
+    solid: Solid, camera: Camera, focal_px: float
+) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of the projected bounding ball, in pixels from the image centre.
 
     A ball that reaches the plane of the camera has no bounded projection: everything is returned.
@@ -128,7 +134,10 @@ def entry_distance(solid: Solid, origin: Vector | Field, direction: Vector | Fie
 
 def normals(solid: Solid, point: Field) -> Field:
     """Outward unit normals at points on the surface of `solid`; points in world metres."""
-    x, y, z = (component - component.dtype.type(c) for component, c in zip(point, solid.centre, strict=True))
+    x, y, z = (
+        component - component.dtype.type(c)
+        for component, c in zip(point, solid.centre, strict=True)
+    )
     if solid.shape is Shape.SPHERE:
         radius = x.dtype.type(solid.half_height_m)
         return x / radius, y / radius, z / radius
@@ -139,7 +148,9 @@ def normals(solid: Solid, point: Field) -> Field:
     return _with_caps(on_cap, *_wall_normals(solid, x, y))
 
 
-def _sphere_interval(solid: Solid, origin: Vector | Field, direction: Vector | Field) -> tuple[Floats, Floats]:
+def _sphere_interval(
+    solid: Solid, origin: Vector | Field, direction: Vector | Field
+) -> tuple[Floats, Floats]:
     """Where rays are inside the ball."""
     (ox, oy, oz), (dx, dy, dz) = origin, direction
     radius = solid.half_height_m
@@ -148,7 +159,9 @@ def _sphere_interval(solid: Solid, origin: Vector | Field, direction: Vector | F
     return _roots(a, b, ox * ox + oy * oy + oz * oz - radius * radius)
 
 
-def _box_interval(solid: Solid, origin: Vector | Field, direction: Vector | Field) -> tuple[Floats, Floats]:
+def _box_interval(
+    solid: Solid, origin: Vector | Field, direction: Vector | Field
+) -> tuple[Floats, Floats]:
     """Where rays are inside the three pairs of faces."""
     (ox, oy, oz), (dx, dy, dz) = origin, direction
     (cosine, sine), half = solid.turn, solid.half_width_m
@@ -159,7 +172,9 @@ def _box_interval(solid: Solid, origin: Vector | Field, direction: Vector | Fiel
     return first, np.minimum(np.minimum(last_x, last_y), last_z)
 
 
-def _cylinder_interval(solid: Solid, origin: Vector | Field, direction: Vector | Field) -> tuple[Floats, Floats]:
+def _cylinder_interval(
+    solid: Solid, origin: Vector | Field, direction: Vector | Field
+) -> tuple[Floats, Floats]:
     """Where rays are inside the round wall and between the caps."""
     (ox, oy, oz), (dx, dy, dz) = origin, direction
     radius = solid.half_width_m

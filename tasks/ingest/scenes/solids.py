@@ -1,15 +1,16 @@
 """What a scene is made of: solids on a ground plane, lights, a camera.
 
-World frame: x right, y away from the camera, z up, in metres; the ground is z = 0. All values are plain floats
-and no trigonometry is needed to use them, so a scene means the same pixels on every machine.
+World frame: x right, y away from the camera, z up, in metres; the ground is z = 0. All values are
+plain floats and no trigonometry is needed to use them, so a scene means the same pixels on every
+machine.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
-from typing import Final
+from typing import Final, TypeAlias
 
-type Vector = tuple[float, float, float]
+Vector: TypeAlias = tuple[float, float, float]
 
 
 class Shape(StrEnum):
@@ -48,7 +49,11 @@ class Size(StrEnum):
 HALF_HEIGHT_M: Final[dict[Size, float]] = {Size.SMALL: 0.36, Size.LARGE: 0.70}
 """Half the height of a solid; a sphere's radius."""
 
-HALF_WIDTH_SHARE: Final[dict[Shape, float]] = {Shape.SPHERE: 1.0, Shape.BOX: 0.85, Shape.CYLINDER: 0.80}
+HALF_WIDTH_SHARE: Final[dict[Shape, float]] = {
+    Shape.SPHERE: 1.0,
+    Shape.BOX: 0.85,
+    Shape.CYLINDER: 0.80,
+}
 """Half the horizontal extent of a shape as a share of its half height."""
 
 
