@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
+from PIL import Image
 
 from sightline.boxes import Box, clip
 
@@ -114,3 +115,14 @@ def thumbnail_data_uri(rgb: RGB, max_side: int = 320, quality: int = 82) -> str:
     """Return a `data:image/jpeg;base64,...` URI for a self-contained page."""
     data = encode_jpeg(thumbnail(rgb, max_side), quality)
     return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def resize_bicubic(rgb: RGB, width: int, height: int) -> RGB:
+    """Return the picture at (width, height), bicubic and anti-aliased when it shrinks.
+
+    Pillow's integer arithmetic gives the same pixels on every machine.
+    """
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(resized)
