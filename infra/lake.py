@@ -1,0 +1,344 @@
+"""The lake: Delta tables in a folder or a bucket, written one part at a time.
+
+A part is done when the newest log entry carries its transaction mark: application id = part name,
+version = its fingerprint as a number.  Three things are easy to get wrong (ADR 0002):
+
+* a handle that already knows a mark accepts the same mark again, so `publish` looks and commits on
+  one fresh handle, and a refusal means: open again, look again;
+* a handle slows down as the log grows, so none is kept;
+* after a commit whose answer was lost, the staged files *are* the committed ones: files are
+  discarded only if the snapshot does not hold them.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from infra.lake_files import BLOB_GROUP_ROWS, GROUP_ROWS, PartWriter, StagedPart, discard
+from infra.objects import ObjectStore, StorageOptions, open_store
+from sightline.arrow_files import arrow_filesystem, normalise_uri
+from sightline.errors import LakeError
+from sightline.provenance import FINGERPRINT_HEX_CHARS, Commit
+from sightline.schemas import Contract
+from sightline.snapshot import DataFile, Snapshot, data_files, open_handle
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+PART_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+"""Part names become folder names and log ids: nothing that any of them would have to quote."""
+
+FINGERPRINT = re.compile(r"[0-9a-f]{15}")
+DROPPED = 0
+"""Transaction version of a dropped part; no fingerprint is 0 in practice (one in 2^60)."""
+
+COMMIT_ATTEMPTS = 40
+BATCH_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A committed part that has rows."""
+
+    table: str
+    part: str
+    fingerprint: str
+    rows: int
+
+
+class Lake:
+    """Every table of one lake, addressed by contract; safe to share between threads."""
+
+    def __init__(self, uri: str | Path, storage: StorageOptions | None = None) -> None:
+        self.uri = normalise_uri(uri)
+        self.storage = storage or StorageOptions()
+        self.objects: ObjectStore = open_store(self.uri, self.storage)
+        self._options = self.storage.delta() or None
+
+    def __reduce__(self) -> tuple[type["Lake"], tuple[str, StorageOptions]]:
+        return (Lake, (self.uri, self.storage))
+
+    def committed(self, contract: Contract, part: str) -> str | None:
+        """Return the fingerprint of the committed part, None if it is not there or was dropped."""
+        handle = self._handle(contract, without_files=True)
+        return None if handle is None else _mark(handle, part)
+
+    def is_done(self, contract: Contract, part: str, fingerprint: str) -> bool:
+        """Return whether `part` is committed with exactly this fingerprint, rows or no rows."""
+        return self.committed(contract, part) == fingerprint
+
+    def parts(self, contract: Contract) -> list[Part]:
+        """Return the parts that have rows, by name."""
+        handle = self._handle(contract)
+        if handle is None:
+            return []
+        rows: dict[str, int] = {}
+        for file in data_files(handle, contract):
+            rows[file.part] = rows.get(file.part, 0) + file.rows
+        return [
+            Part(contract.name, part, _mark(handle, part) or "", count)
+            for part, count in sorted(rows.items())
+        ]
+
+    def snapshot(self, contract: Contract, version: int | None = None) -> Snapshot:
+        """Return the files of the newest version, or of `version`."""
+        return Snapshot.read(self.uri, contract, self._options, version)
+
+    def stage(self, contract: Contract, part: str, fingerprint: str) -> PartWriter:
+        """Return a writer for one part; end it with `finish` inside its `with` block.
+
+        Raises:
+            LakeError: the part name or the fingerprint has a form the log cannot carry.
+        """
+        _check_names(part, fingerprint)
+        return PartWriter(contract, part, fingerprint, self.objects)
+
+    def publish(self, contract: Contract, staged: Sequence[StagedPart]) -> list[Commit]:
+        """Make staged parts visible in one transaction, each instead of what it held before.
+
+        A part that someone else has meanwhile committed with the same fingerprint is left as it
+        is, and its staged files are removed.  A part without rows leaves only its mark.
+
+        Returns:
+            one `Commit` per staged part, in order; `reused` if it was there already.
+
+        Raises:
+            LakeError: the parts do not fit together, or the table refuses the commit.
+        """
+        _check_staged(contract, staged)
+        try:
+            new = self._commit_until_accepted(contract, staged)
+        except (DeltaError, OSError) as exc:
+            names = [part.part for part in staged]
+            msg = f"cannot commit parts {names} of {contract.name} to {self.uri}: {exc}"
+            raise LakeError(msg) from exc
+        commits = [
+            Commit(s.table, s.part, s.fingerprint, s.rows, reused=s.part not in new) for s in staged
+        ]
+        rows = sum(part.rows for part in staged if part.part in new)
+        logger.info("%s: %d parts, %d rows committed", contract.name, len(new), rows)
+        return commits
+
+    def scan(
+        self,
+        contract: Contract,
+        *,
+        parts: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = BATCH_ROWS,
+    ) -> Iterator[pa.Table]:
+        """Yield the rows of one snapshot in part order, at most `batch_rows` at a time.
+
+        The snapshot is taken when the first table is asked for; later commits do not show.
+        """
+        schema = _projected(contract, columns)
+        found = self.snapshot(contract).of_parts(parts)
+        scanner = self._dataset(contract, found).scanner(
+            columns=schema.names, batch_size=batch_rows, batch_readahead=2, fragment_readahead=1
+        )
+        for batch in scanner.to_batches():
+            if batch.num_rows:
+                yield pa.Table.from_batches([batch]).cast(schema)
+
+    def read(
+        self,
+        contract: Contract,
+        *,
+        parts: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        where: pc.Expression | None = None,
+    ) -> pa.Table:
+        """Return the rows of one snapshot in part order; an empty table if there are none.
+
+        Args:
+            contract: the table.
+            parts: only these; unknown names have no rows.
+            columns: only these, in this order.
+            where: a filter; files whose statistics exclude it are not opened.
+        """
+        schema = _projected(contract, columns)
+        found = self.snapshot(contract).of_parts(parts)
+        dataset = self._dataset(contract, found)
+        return dataset.to_table(columns=schema.names, filter=where).cast(schema)
+
+    def drop(self, contract: Contract, part: str) -> None:
+        """Remove a part's rows and its mark; dropping what is not there does nothing."""
+        _until_accepted(lambda: self._drop_once(contract, part))
+
+    def vacuum(self, contract: Contract, *, retention_hours: int = 168) -> list[str]:
+        """Delete files that no version within `retention_hours` holds; return their paths.
+
+        This also removes what killed writers staged, so it must be longer than any step runs.
+        """
+        handle = self._handle(contract)
+        if handle is None:
+            return []
+        return handle.vacuum(
+            retention_hours, dry_run=False, enforce_retention_duration=False, full=True
+        )
+
+    def optimize(self, contract: Contract) -> None:
+        """Join the small files of each part, keeping row groups small; rows do not change."""
+        handle = self._handle(contract)
+        if handle is None:
+            return
+        blobs = any(pa.types.is_binary(column.type) for column in contract.schema)
+        handle.optimize.compact(
+            writer_properties=WriterProperties(
+                compression="SNAPPY",
+                max_row_group_size=BLOB_GROUP_ROWS if blobs else GROUP_ROWS,
+            )
+        )
+
+    def _handle(self, contract: Contract, *, without_files: bool = False) -> DeltaTable | None:
+        uri = f"{self.uri}/{contract.path}"
+        return open_handle(uri, self._options, without_files=without_files)
+
+    def _writable(self, contract: Contract) -> DeltaTable:
+        handle = self._handle(contract)
+        if handle is not None:
+            return _evolved(handle, contract)
+        uri = f"{self.uri}/{contract.path}"
+        if not uri.startswith("s3://"):
+            Path(uri).mkdir(parents=True, exist_ok=True)
+        return DeltaTable.create(
+            uri,
+            DeltaSchema.from_arrow(contract.schema),
+            partition_by=["part"],
+            name=f"{contract.name}_v{contract.version}",
+            description=contract.grain,
+            storage_options=self._options,
+        )
+
+    def _commit_until_accepted(
+        self, contract: Contract, staged: Sequence[StagedPart]
+    ) -> frozenset[str]:
+        """Return the parts whose rows are now those that were staged here."""
+        done = _until_accepted(lambda: self._commit_missing(contract, staged))
+        found = [part for part in staged if part.part in done]
+        held = {file.path for file in self.snapshot(contract).files} if found else set()
+        reused = [part for part in found if not held.issuperset(f.path for f in part.files)]
+        for part in reused:
+            discard(self.objects, contract, part.files)
+        without_rows = [part for part in found if not part.files]
+        return frozenset(s.part for s in staged) - {s.part for s in [*reused, *without_rows]}
+
+    def _commit_missing(self, contract: Contract, staged: Sequence[StagedPart]) -> set[str]:
+        """Commit what is not committed yet; return the parts that were."""
+        handle = self._writable(contract)
+        done = {s.part for s in staged if _mark(handle, s.part) == s.fingerprint}
+        missing = [s for s in staged if s.part not in done]
+        if missing:
+            files = [file for part in missing for file in part.files]
+            marks = {s.part: int(s.fingerprint, 16) for s in missing}
+            _replace(handle, contract, files, marks)
+        return done
+
+    def _drop_once(self, contract: Contract, part: str) -> None:
+        handle = self._handle(contract)
+        if handle is not None and _mark(handle, part) is not None:
+            _replace(handle, contract, [], {part: DROPPED})
+
+    def _dataset(self, contract: Contract, files: Sequence[DataFile]) -> ds.Dataset:
+        filesystem, root = arrow_filesystem(self.uri, self._options)
+        layout = ds.ParquetFileFormat()
+        fragments = [
+            layout.make_fragment(f"{root}/{contract.path}/{file.path}", filesystem, _facts(file))
+            for file in files
+        ]
+        return ds.FileSystemDataset(fragments, contract.schema, layout, filesystem)
+
+
+def _until_accepted(commit: Callable[[], T]) -> T:
+    """Return what `commit` returns once it is not refused; it must open a fresh handle itself."""
+    attempts = Retrying(
+        retry=retry_if_exception_type(CommitFailedError),
+        stop=stop_after_attempt(COMMIT_ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.02, max=1.0),
+        reraise=True,
+    )
+    return attempts(commit)
+
+
+def _replace(
+    handle: DeltaTable, contract: Contract, files: Sequence[AddAction], marks: Mapping[str, int]
+) -> None:
+    """Commit `files` as all that the parts of `marks` hold."""
+    filled = {file.part for file in data_files(handle, contract)}
+    replaces = not filled.isdisjoint(marks)
+    handle.create_write_transaction(
+        list(files),
+        mode="overwrite" if replaces else "append",
+        schema=DeltaSchema.from_arrow(contract.schema),
+        partition_by=["part"],
+        partition_filters=[("part", "in", sorted(marks))] if replaces else None,
+        commit_properties=CommitProperties(
+            app_transactions=[Transaction(part, version) for part, version in marks.items()]
+        ),
+    )
+
+
+def _mark(handle: DeltaTable, part: str) -> str | None:
+    version = handle.transaction_version(part)
+    if version is None or version == DROPPED:
+        return None
+    return f"{version:0{FINGERPRINT_HEX_CHARS}x}"
+
+
+def _evolved(handle: DeltaTable, contract: Contract) -> DeltaTable:
+    """Return a handle whose table has every column; a version may gain nullable ones."""
+    known = {column.name for column in handle.schema().fields}
+    wanted = DeltaSchema.from_arrow(contract.schema).fields
+    added = [column for column in wanted if column.name not in known]
+    if added:
+        handle.alter.add_columns(added)
+    return handle
+
+
+def _facts(file: DataFile) -> pc.Expression:
+    """Return what holds for every row of a file, so that a filter can skip it unopened."""
+    facts = ds.field("part") == file.part
+    for name in file.lowest.keys() & file.highest.keys():
+        within = (ds.field(name) >= file.lowest[name]) & (ds.field(name) <= file.highest[name])
+        facts &= within | ds.field(name).is_null()
+    return facts
+
+
+def _projected(contract: Contract, columns: Sequence[str] | None) -> pa.Schema:
+    if columns is None:
+        return contract.schema
+    unknown = sorted(set(columns) - set(contract.schema.names))
+    if unknown:
+        msg = f"{contract.name} has no columns {unknown}; it has {contract.schema.names}"
+        raise LakeError(msg)
+    return pa.schema([contract.schema.field(name) for name in columns])
+
+
+def _check_names(part: str, fingerprint: str) -> None:
+    if not PART_NAME.fullmatch(part):
+        msg = f"expected a part name of letters, digits, '.', '_' and '-', found {part!r}"
+        raise LakeError(msg)
+    if not FINGERPRINT.fullmatch(fingerprint) or int(fingerprint, 16) == DROPPED:
+        msg = f"expected a fingerprint of 15 hex characters, found {fingerprint!r}"
+        raise LakeError(msg)
+
+
+def _check_staged(contract: Contract, staged: Sequence[StagedPart]) -> None:
+    names = [part.part for part in staged]
+    others = sorted({part.table for part in staged} - {contract.name})
+    if others or len(set(names)) != len(names):
+        msg = f"expected distinct parts of {contract.name}, found {names} of {others or 'it'}"
+        raise LakeError(msg)
