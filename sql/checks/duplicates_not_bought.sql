@@ -1,0 +1,18 @@
+-- check: nothing is asked about a sample that deduplication dropped.
+-- A sample bought before its twin arrived is no error, but money that need not be spent again.
+-- severity: warn
+with dropped as (
+    select distinct item_id as sample_id
+    from duplicates
+    where
+        item_kind = 'sample'
+        and item_id <> kept_id
+)
+
+select
+    'generations' as table_name,
+    generations.subject_id as item_id,
+    count(*) || ' replies about a dropped sample' as detail
+from generations
+inner join dropped on generations.subject_id = dropped.sample_id
+group by generations.subject_id;

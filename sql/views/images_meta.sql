@@ -1,0 +1,22 @@
+-- images_meta: stored images without their bytes, and how each came to be.
+-- Grain: one row per stored image (crops of zoom rounds included).
+create or replace view images_meta as
+select
+    image_id,
+    width,
+    height,
+    format,
+    n_bytes,
+    n_frames,
+    pixel_sha,
+    phash,
+    exif_orientation,
+    source,
+    source_key,
+    licence,
+    parent_image_id,
+    crop_box,
+    parent_image_id is not null as is_crop,
+    part,
+    run_id
+from images;
