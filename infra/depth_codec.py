@@ -104,7 +104,7 @@ def nearness(values: Values, p2: float, p98: float, direction: Direction) -> Val
         return np.zeros(values.shape, dtype=np.float32)
     share = np.clip((values - p2) / (p98 - p2), 0.0, 1.0)
     turned = share if direction is Direction.LARGER_NEARER else 1.0 - share
-    return turned.astype(np.float32)
+    return np.asarray(turned, dtype=np.float32)
 
 
 def sky_mask(levels: Levels, direction: Direction) -> Mask:

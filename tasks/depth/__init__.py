@@ -1,0 +1,1 @@
+"""Depth maps: preprocessing, the network, and the worker that runs it."""

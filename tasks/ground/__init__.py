@@ -1,0 +1,1 @@
+"""Objects and relations: what masks and depth maps say together."""

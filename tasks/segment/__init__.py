@@ -1,0 +1,1 @@
+"""Segments: preprocessing, the network, masks, and the worker that makes them."""
