@@ -29,3 +29,16 @@ coalesce(
     and box[4] <= height + slack,
     false
 );
+
+-- A box in fractions of `view_box`, in fractions of what `view_box` is a part of.
+create or replace macro box_from_view(box, view_box) as
+[
+    view_box[1] + box[1] * (view_box[3] - view_box[1]),
+    view_box[2] + box[2] * (view_box[4] - view_box[2]),
+    view_box[1] + box[3] * (view_box[3] - view_box[1]),
+    view_box[2] + box[4] * (view_box[4] - view_box[2])
+];
+
+-- A pixel box in fractions of its image.
+create or replace macro box_px_to_frac(box_px, width, height) as
+[box_px[1] / width, box_px[2] / height, box_px[3] / width, box_px[4] / height];

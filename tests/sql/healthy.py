@@ -1,0 +1,138 @@
+"""A small lake that passes every check: two images, three samples, two chains.
+
+Sample s1 zooms twice and is accepted, s2 is answered wrongly in one look, s3 is a duplicate of s2.
+"""
+
+from typing import Any
+
+from tests.sql.lake_tables import Rows, picture
+
+IMAGE_A, BYTES_A = picture(1)
+IMAGE_B, BYTES_B = picture(2)
+CROP, BYTES_CROP = picture(3)
+FULL = [0.0, 0.0, 1.0, 1.0]
+VIEW = [0.2, 0.2, 0.8, 0.8]
+
+
+def healthy() -> Rows:
+    """Return the rows of every table; callers may change them."""
+    return {
+        "images": _images(),
+        "samples": _samples(),
+        "duplicates": [_duplicate("s2"), _duplicate("s3")],
+        "depth_maps": [
+            {"image_id": image, "model": "m", "lo": 0.0, "hi": 2.0, "p2": 0.1, "p98": 1.9}
+            for image in (IMAGE_A, IMAGE_B)
+        ],
+        "segments": [{"image_id": IMAGE_A, "segment_id": n, "box": VIEW} for n in (1, 2)],
+        "objects": [_thing(1, "cup", 0.9), _thing(2, "table", 0.4)],
+        "relations": [
+            _relation(1, "in_front_of", 2),
+            _relation(2, "behind", 1),
+        ],
+        "generations": [
+            _reply("g1", "c1", "s1", 1, "zoom") | {"view_image_id": IMAGE_A, "view_box": FULL},
+            _reply("g2", "c1", "s1", 2, "final") | {"view_image_id": CROP, "view_box": VIEW},
+            _reply("g3", "c2", "s2", 1, "single") | {"view_image_id": IMAGE_B, "view_box": FULL},
+        ],
+        "steps": _steps(),
+        "verdicts": [
+            _verdict("c1", "answer_match", passed=True),
+            _verdict("c1", "roi_containment", passed=True),
+            _verdict("c2", "answer_match", passed=False),
+        ],
+        "pairs": [{"pair_id": "p1", "sample_id": "s1", "chosen_id": "g2", "rejected_id": "g3"}],
+        "ledger": [_call("k-g1"), _call("k-g2"), _call("k-g3")],
+        "failures": [
+            {"step": "ingest", "item_id": "row9", "code": "image_missing", "detail": "no file"}
+        ],
+        "runs": [{"run_id": "run", "step": "ingest", "rows_in": 4}],
+        "releases": [{"release_id": "r1"}],
+    }
+
+
+def _images() -> list[dict[str, Any]]:
+    stored = ((IMAGE_A, BYTES_A), (IMAGE_B, BYTES_B), (CROP, BYTES_CROP))
+    rows: list[dict[str, Any]] = [
+        {"image_id": image, "bytes": data, "n_bytes": len(data)} for image, data in stored
+    ]
+    rows[2] |= {"parent_image_id": IMAGE_A, "crop_box": VIEW}
+    return rows
+
+
+def _samples() -> list[dict[str, Any]]:
+    common = {"dataset": "demo", "boxes": [[25.0, 25.0, 50.0, 50.0]]}
+    return [
+        common | {"sample_id": "s1", "image_ids": [IMAGE_A], "question": "What?", "answer": "cup"},
+        common | {"sample_id": "s2", "image_ids": [IMAGE_B], "question": "How many?", "answer": "2"},
+        common | {"sample_id": "s3", "image_ids": [IMAGE_B], "question": "how many?", "answer": "2"},
+    ]
+
+
+def _duplicate(item: str) -> dict[str, Any]:
+    return {"item_id": item, "item_kind": "sample", "method": "exact", "kept_id": "s2"}
+
+
+def _thing(number: int, category: str, depth: float) -> dict[str, Any]:
+    return {
+        "image_id": IMAGE_A,
+        "object_id": number,
+        "category": category,
+        "box": VIEW,
+        "depth_p10": depth - 0.1,
+        "depth_median": depth,
+        "depth_p90": depth + 0.1,
+    }
+
+
+def _relation(subject: int, kind: str, other: int) -> dict[str, Any]:
+    return {
+        "image_id": IMAGE_A,
+        "subject_object_id": subject,
+        "kind": kind,
+        "object_object_id": other,
+    }
+
+
+def _reply(name: str, chain: str, sample: str, number: int, stage: str) -> dict[str, Any]:
+    return {
+        "generation_id": name,
+        "chain_id": chain,
+        "subject_id": sample,
+        "request_key": f"k-{name}",
+        "round": number,
+        "stage": stage,
+    }
+
+
+def _steps() -> list[dict[str, Any]]:
+    return [
+        _step("g1", 0, "c1", "s1", 1, "description") | {"text": "A table."},
+        _step("g1", 1, "c1", "s1", 1, "roi") | {"box": VIEW, "box_original": VIEW},
+        _step("g1", 2, "c1", "s1", 1, "reasoning") | {"text": "Look there."},
+        _step("g2", 0, "c1", "s1", 2, "reasoning") | {"text": "It is a cup."},
+        _step("g2", 1, "c1", "s1", 2, "answer") | {"text": "cup"},
+        _step("g3", 0, "c2", "s2", 1, "reasoning") | {"text": "One, two, three."},
+        _step("g3", 1, "c2", "s2", 1, "answer") | {"text": "3"},
+    ]
+
+
+def _step(
+    reply: str, position: int, chain: str, sample: str, number: int, kind: str
+) -> dict[str, Any]:
+    return {
+        "generation_id": reply,
+        "position": position,
+        "chain_id": chain,
+        "sample_id": sample,
+        "round": number,
+        "kind": kind,
+    }
+
+
+def _verdict(subject: str, rule: str, *, passed: bool) -> dict[str, Any]:
+    return {"subject_id": subject, "subject_kind": "chain", "rule": rule, "passed": passed}
+
+
+def _call(key: str) -> dict[str, Any]:
+    return {"request_key": key, "step": "distill", "cost_usd": 0.01, "tokens_in": 5}
