@@ -6,11 +6,12 @@ edges (MiDaS, arXiv:1907.01341, section 5).
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn import functional
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
@@ -20,7 +21,19 @@ from scripts.training.loop import Schedule, Task, trained
 from scripts.training.preprocess import normalised
 
 HIDDEN: Final = 96
-LAYERS: Final = 5
+
+BACKBONE: Final[dict[str, Any]] = {
+    "hidden_size": HIDDEN,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 4,
+    "mlp_ratio": 2,
+    "image_size": 126,
+    "patch_size": 14,
+    "use_mask_token": False,
+    "out_indices": [1, 2, 3, 5],
+    "reshape_hidden_states": False,
+}
+"""Arguments of the vision transformer; early layers are read too, they hold the edges."""
 
 SOLID_WEIGHT: Final = 2.0
 """Extra weight of pixels on solids: they are few, and relations are read from them."""
@@ -28,14 +41,14 @@ SOLID_WEIGHT: Final = 2.0
 GRADIENT_SCALES: Final = (1, 2, 4)
 
 
-def train_depth(data: TrainingSet, steps: int, seed: int) -> DepthAnythingForDepthEstimation:
+def train_depth(data: TrainingSet, steps: int, seed: int) -> nn.Module:
     """A network trained from scratch on `data`."""
     torch.manual_seed(seed)
-    network = new_depth_network().to(memory_format=torch.channels_last)
+    network = new_depth_network()
     schedule = Schedule(steps=steps, seed=seed, batch=24, peak_rate=1.2e-3)
 
     def loss(
-        net: DepthAnythingForDepthEstimation,
+        net: nn.Module,
         scenes: npt.NDArray[np.intp],
         random: np.random.Generator,
     ) -> torch.Tensor:
@@ -44,39 +57,29 @@ def train_depth(data: TrainingSet, steps: int, seed: int) -> DepthAnythingForDep
     return trained(Task(network, len(data.rgb), loss), schedule)
 
 
-def new_depth_network() -> DepthAnythingForDepthEstimation:
+def new_depth_network() -> nn.Module:
     """The architecture with random weights, about 0.7 million parameters."""
-    backbone = Dinov2Config(
-        hidden_size=HIDDEN,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=4,
-        mlp_ratio=2,
-        image_size=126,
-        patch_size=14,
-        use_mask_token=False,
-        out_indices=[1, 2, 3, 5],
-        reshape_hidden_states=False,
-    )
     config = DepthAnythingConfig(
-        backbone_config=backbone,
+        backbone_config=Dinov2Config(**BACKBONE),
         reassemble_hidden_size=HIDDEN,
         neck_hidden_sizes=[24, 32, 48, 64],
         fusion_hidden_size=32,
         head_hidden_size=16,
     )
-    network = DepthAnythingForDepthEstimation(config)
+    network: nn.Module = DepthAnythingForDepthEstimation(config)
     # The last layer is a ReLU: starting above zero keeps every pixel's gradient alive.
-    torch.nn.init.constant_(network.head.conv3.bias, 2.0)
+    nn.init.constant_(network.get_parameter("head.conv3.bias"), 2.0)
     return network
 
 
-def load_depth_network(folder: Path) -> DepthAnythingForDepthEstimation:
+def load_depth_network(folder: Path) -> nn.Module:
     """The committed weights, ready for inference."""
-    return DepthAnythingForDepthEstimation.from_pretrained(folder).eval()
+    network: nn.Module = DepthAnythingForDepthEstimation.from_pretrained(folder)
+    return network.eval()
 
 
 def _batch_loss(
-    network: DepthAnythingForDepthEstimation,
+    network: nn.Module,
     data: TrainingSet,
     scenes: npt.NDArray[np.intp],
     random: np.random.Generator,

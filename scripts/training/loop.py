@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,6 @@ import torch
 from torch import nn
 
 log = logging.getLogger(__name__)
-
-Net = TypeVar("Net", bound=nn.Module)
 
 LOG_EVERY: Final = 100
 WARM_UP_STEPS: Final = 150
@@ -42,7 +40,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Task(Generic[Net]):
+class Task:
     """What is learnt.
 
     Attributes:
@@ -51,14 +49,17 @@ class Task(Generic[Net]):
         loss: from the network, scene numbers and a random generator to a scalar.
     """
 
-    network: Net
+    network: nn.Module
     scenes: int
-    loss: Callable[[Net, npt.NDArray[np.intp], np.random.Generator], torch.Tensor]
+    loss: Callable[[nn.Module, npt.NDArray[np.intp], np.random.Generator], torch.Tensor]
 
 
-def trained(task: Task[Net], schedule: Schedule) -> Net:
+def trained(task: Task, schedule: Schedule) -> nn.Module:
     """The network with averaged weights after `schedule.steps` batches."""
-    network, average = task.network.train(), deepcopy(task.network).eval()
+    # Convolutions with channels last take half the time of channels first on these CPUs.
+    network: nn.Module = task.network.train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.peak_rate, weight_decay=0.02)
     random, began, total = np.random.default_rng(schedule.seed), time.monotonic(), 0.0
     order = _order(task.scenes, schedule, random)
@@ -102,5 +103,5 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
     """Move the averaged weights towards the network's."""
     for mean, now in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(now, 1 - keep)
-    for mean, now in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(now)
+    for old, new in zip(average.buffers(), network.buffers(), strict=True):
+        old.copy_(new)

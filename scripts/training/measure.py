@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.stats import spearmanr
+from torch import nn
 from torch.nn import functional
-from transformers import DepthAnythingForDepthEstimation, SegformerForSemanticSegmentation
 
 from scripts.training.cache import held_out
 from scripts.training.labels import LABELS, label_map
@@ -89,7 +89,7 @@ class Pair:
     is_correct: bool
 
 
-def depth_figures(network: DepthAnythingForDepthEstimation, scenes: int) -> DepthFigures:
+def depth_figures(network: nn.Module, scenes: int) -> DepthFigures:
     """Figures over the first `scenes` held-out scenes."""
     correlations: list[float] = []
     pairs: list[Pair] = []
@@ -111,7 +111,7 @@ def depth_figures(network: DepthAnythingForDepthEstimation, scenes: int) -> Dept
     )
 
 
-def segment_figures(network: SegformerForSemanticSegmentation, scenes: int) -> SegmentFigures:
+def segment_figures(network: nn.Module, scenes: int) -> SegmentFigures:
     """Figures over the first `scenes` held-out scenes."""
     confusion = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
     named: list[bool] = []
@@ -139,9 +139,7 @@ def as_json(figures: DepthFigures | SegmentFigures) -> dict[str, float | str]:
 
 
 @torch.inference_mode()
-def predicted_depth(
-    network: DepthAnythingForDepthEstimation, rgb: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float32]:
+def predicted_depth(network: nn.Module, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """(H, W) relative inverse depth at the size of `rgb`, larger is nearer."""
     output = network(pixel_values=_batch_of_one(rgb, DEPTH_RULE)).predicted_depth[:, None]
     full = functional.interpolate(output, size=rgb.shape[:2], mode="bilinear")
@@ -149,9 +147,7 @@ def predicted_depth(
 
 
 @torch.inference_mode()
-def predicted_labels(
-    network: SegformerForSemanticSegmentation, rgb: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.intp]:
+def predicted_labels(network: nn.Module, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
     """(H, W) index into `LABELS` at the size of `rgb`."""
     logits = network(pixel_values=_batch_of_one(rgb, SEGMENT_RULE)).logits
     full = functional.interpolate(logits, size=rgb.shape[:2], mode="bilinear")

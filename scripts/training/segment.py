@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn import functional
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
@@ -25,14 +26,14 @@ STRIDE: Final = 2
 """The loss is taken on every second pixel, from a random corner: a quarter of the cost, no bias."""
 
 
-def train_segment(data: TrainingSet, steps: int, seed: int) -> SegformerForSemanticSegmentation:
+def train_segment(data: TrainingSet, steps: int, seed: int) -> nn.Module:
     """A network trained from scratch on `data`."""
     torch.manual_seed(seed)
-    network = new_segment_network().to(memory_format=torch.channels_last)
+    network = new_segment_network()
     schedule = Schedule(steps=steps, seed=seed, batch=16, peak_rate=2e-3)
 
     def loss(
-        net: SegformerForSemanticSegmentation,
+        net: nn.Module,
         scenes: npt.NDArray[np.intp],
         random: np.random.Generator,
     ) -> torch.Tensor:
@@ -41,7 +42,7 @@ def train_segment(data: TrainingSet, steps: int, seed: int) -> SegformerForSeman
     return trained(Task(network, len(data.rgb), loss), schedule)
 
 
-def new_segment_network() -> SegformerForSemanticSegmentation:
+def new_segment_network() -> nn.Module:
     """The architecture with random weights, about 0.5 million parameters."""
     config = SegformerConfig(
         depths=[1, 1, 2, 2],
@@ -55,16 +56,18 @@ def new_segment_network() -> SegformerForSemanticSegmentation:
         id2label=dict(enumerate(LABELS)),
         label2id={label: number for number, label in enumerate(LABELS)},
     )
-    return SegformerForSemanticSegmentation(config)
+    network: nn.Module = SegformerForSemanticSegmentation(config)
+    return network
 
 
-def load_segment_network(folder: Path) -> SegformerForSemanticSegmentation:
+def load_segment_network(folder: Path) -> nn.Module:
     """The committed weights, ready for inference."""
-    return SegformerForSemanticSegmentation.from_pretrained(folder).eval()
+    network: nn.Module = SegformerForSemanticSegmentation.from_pretrained(folder)
+    return network.eval()
 
 
 def _batch_loss(
-    network: SegformerForSemanticSegmentation,
+    network: nn.Module,
     data: TrainingSet,
     scenes: npt.NDArray[np.intp],
     random: np.random.Generator,
