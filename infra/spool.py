@@ -180,6 +180,11 @@ class Spool:
         self._thread = threading.Thread(target=self._write_all, name="spool", daemon=True)
         self._thread.start()
 
+    @property
+    def owned(self) -> frozenset[Path]:
+        """Return the segments this process wrote."""
+        return self._owned
+
     def owns(self, path: Path) -> bool:
         """Return whether this process wrote the segment."""
         return path in self._owned
