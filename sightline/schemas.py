@@ -258,8 +258,17 @@ STEPS: Final = Contract(
             _text("chain_id", "The trace this belongs to."),
             _text("sample_id", "Key into `samples`."),
             _int("round", "Round of the chain, from 1."),
-            _text("kind", "What it is.", unit="image, description, roi, reasoning, answer, tool"),
-            _text("text", "Text of a description, reasoning or answer.", null=True),
+            _text(
+                "kind",
+                "What it is.",
+                unit="image, description, roi, reasoning, answer, cite, tool",
+            ),
+            _text(
+                "text",
+                "Text of a description, reasoning or answer; name of a cited object; "
+                "what is wrong or ambiguous about a region.",
+                null=True,
+            ),
             _text("image_id", "Image shown, for kind image.", null=True),
             _box("box", "The region, as verified and fixed.", unit="fraction of the view"),
             _box("box_stated", "The region as the model wrote it.", unit="fraction of the view"),
