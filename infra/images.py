@@ -23,12 +23,12 @@ from sightline.errors import Failure, clip_detail
 RGB = npt.NDArray[np.uint8]
 _T = TypeVar("_T")
 
-MAX_PIXELS: Final = 100_000_000
-"""Default limit; a 100-megapixel medium-format photo passes. Pillow's own is 178,956,970."""
+MAX_PIXELS: Final = 89_478_485
+"""Default limit: where Pillow starts to warn. It refuses twice as many, whatever is asked here."""
 MAX_BYTES: Final = 100_000_000
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-"""Decoders that may see foreign bytes (JPEG includes MPO); EPS and others that start programs are not among them."""
+"""Decoders that may see foreign bytes; none starts another program, as EPS does. JPEG holds MPO."""
 
 MEDIA_TYPES: Final = {
     "jpeg": "image/jpeg",
