@@ -8,7 +8,7 @@ rows that a re-run replaces with identical ones; nothing half-written is ever vi
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +16,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.lake import Lake, PartWriter
+from infra.lake import Lake, Part
+from infra.lake_files import PartWriter
 from infra.telemetry import NullProgress, Progress
+from infra.workers import Pool, WorkerSpec
+from sightline.errors import Failure, LakeError, clip_detail
 from sightline.ids import canonical_json
 from sightline.provenance import Step
 from sightline.schemas import FAILURES, RUNS, Contract
@@ -134,9 +137,7 @@ def run_part(
     seconds = time.perf_counter() - clock
     context.progress.part_done(job.step.name, rows=job.rows_in, failed=failed)
     _log.info("%s %s: %d rows, %d failed, %.1f s", job.step.name, job.part, rows, failed, seconds)
-    return PartResult(
-        job.step.name, job.part, fingerprint, False, rows, failed, seconds, spent
-    )
+    return PartResult(job.step.name, job.part, fingerprint, False, rows, failed, seconds, spent)
 
 
 def _stage_and_publish(
@@ -203,3 +204,39 @@ def _record(context: RunContext, job: PartJob, fingerprint: str, facts: _RunFact
         writer.write(table)
         staged = writer.finish()
     context.lake.publish(RUNS, [staged])
+
+
+def map_on_pool(
+    pool: Pool, spec: WorkerSpec, batches: Iterable[pa.Table], step: Step, contract: Contract
+) -> Iterator[Produced]:
+    """Yield what workers make of `batches`: rows of `contract`, and a failure per bad row."""
+    for result in pool.map(spec, batches):
+        if result.table.num_rows:
+            yield Produced(contract, result.table)
+        if result.failed:
+            yield failed_rows(step, [(f.item_id, f.code, f.detail) for f in result.failed])
+
+
+def failed_rows(step: Step, rows: Iterable[tuple[str, Failure, str]]) -> Produced:
+    """Return `failures` rows of `step` for (item id, code, detail)."""
+    return Produced(
+        FAILURES,
+        FAILURES.rows(
+            {"step": step.name, "item_id": item, "code": code.value, "detail": clip_detail(detail)}
+            for item, code, detail in rows
+        ),
+    )
+
+
+def committed_part(lake: Lake, contract: Contract, part: str) -> Part:
+    """Return the committed part that a step reads.
+
+    Raises:
+        LakeError: it is not committed; the step before it did not finish.
+    """
+    fingerprint = lake.committed(contract, part)
+    if fingerprint is None:
+        msg = f"expected part {part!r} of {contract.name} to be committed; run the build again"
+        raise LakeError(msg)
+    rows = sum(file.rows for file in lake.snapshot(contract).of_parts([part]))
+    return Part(contract.name, part, fingerprint, rows)

@@ -1,0 +1,73 @@
+"""What a build shows in the Prefect UI: progress, funnel, failures, cost, report link.
+
+Artifacts hold counts and small tables only; rows stay in the lake.  Each has a key, so the UI
+keeps their history over builds.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from infra.catalog import Catalog
+
+TABLES: Mapping[str, tuple[str, str]] = {
+    "yield-funnel": ("yield_funnel.sql", "How many rows each stage kept, and what was lost where."),
+    "failures-by-code": ("failures.sql", "Rows that could not be used, by step and code."),
+    "teacher-cost": ("cost.sql", "Calls made and reused, tokens and dollars by step."),
+}
+"""Artifact key → (query in sql/queries, description)."""
+
+
+class ProgressBar:
+    """A progress artifact over the tasks of one build; cheap enough to update per part."""
+
+    def __init__(self, total: int, description: str) -> None:
+        self._total = max(total, 1)
+        self._done = 0
+        created = create_progress_artifact(progress=0.0, key="build", description=description)
+        self._id: UUID = created  # type: ignore[assignment]  # sync in a sync flow
+
+    def advance(self) -> None:
+        """Count one finished task run."""
+        self._done += 1
+        update_progress_artifact(
+            artifact_id=self._id, progress=min(100.0, 100.0 * self._done / self._total)
+        )
+
+
+def publish_tables(catalog: Catalog) -> None:
+    """Publish the tables of `TABLES` from the lake as it stands."""
+    for key, (query, description) in TABLES.items():
+        rows = _plain_rows(catalog.run_query(query))
+        create_table_artifact(table=rows, key=key, description=description)
+
+
+def publish_summary(text: str, report_uri: str) -> None:
+    """Publish the closing words of a build and the address of its report."""
+    create_markdown_artifact(markdown=text, key="summary", description="What this build did.")
+    create_link_artifact(link=report_uri, link_text="Report page", key="report")
+
+
+def _plain_rows(table: pa.Table) -> list[dict[str, Any]]:
+    rows: Sequence[Mapping[str, Any]] = table.to_pylist()
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON value: the UI's tables take no decimals or times."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value

@@ -1,0 +1,52 @@
+"""Flows that keep a lake healthy: SQL checks and maintenance, run on a schedule.
+
+Both are safe beside running builds: checks read one snapshot, maintenance commits like any writer
+and removes only files that no snapshot of the retention period names.
+"""
+
+import logging
+
+from prefect import flow, get_run_logger
+
+from flows.artifacts import publish_checks
+from flows.runtime import open_lake_of, open_ledger
+from infra.catalog import Catalog
+from infra.settings import load_settings
+from sightline.errors import SightlineError
+from sightline.schemas import CONTRACTS
+
+_log = logging.getLogger(__name__)
+
+
+class ChecksFailedError(SightlineError):
+    """At least one check of severity `fail` found rows."""
+
+
+@flow(name="check-lake", persist_result=False)
+def check_lake(lake: str | None = None) -> int:
+    """Run every check of sql/checks and return how many found rows.
+
+    Raises:
+        ChecksFailedError: a check of severity `fail` found rows; the artifact lists them.
+    """
+    settings = load_settings(lake=lake)
+    results = Catalog(open_lake_of(settings)).checks()
+    publish_checks(results)
+    broken = [r for r in results if not r.passed]
+    for result in broken:
+        get_run_logger().warning("%s: %d rows", result.name, result.rows)
+    fatal = [r.name for r in broken if r.severity == "fail"]
+    if fatal:
+        msg = f"expected no rows from the checks, found some from {fatal}; see the artifact"
+        raise ChecksFailedError(msg)
+    return len(broken)
+
+
+@flow(name="maintain-lake", persist_result=False)
+def maintain_lake(lake: str | None = None) -> dict[str, int]:
+    """Commit orphaned spools, compact small files and vacuum; return files removed per table."""
+    settings = load_settings(lake=lake)
+    opened = open_lake_of(settings)
+    with open_ledger(settings, opened) as ledger:
+        ledger.recover()
+    return {name: opened.maintain(contract) for name, contract in CONTRACTS.items()}
