@@ -60,13 +60,20 @@ class Part:
 
 
 class Lake:
-    """Every table of one lake, addressed by contract; safe to share between threads."""
+    """Every table of one lake, addressed by contract; safe to share between threads.
+
+    Attributes:
+        uri: absolute folder or `s3://bucket/prefix`.
+        storage: how to reach the bucket.
+        options: the same by delta-rs's names, as `open_lake` takes them; None for a folder.
+        objects: everything under the lake's root that is not a table.
+    """
 
     def __init__(self, uri: str | Path, storage: StorageOptions | None = None) -> None:
         self.uri = normalise_uri(uri)
         self.storage = storage or StorageOptions()
         self.objects: ObjectStore = open_store(self.uri, self.storage)
-        self._options = self.storage.delta() or None
+        self.options = self.storage.delta() or None
 
     def __reduce__(self) -> tuple[type["Lake"], tuple[str, StorageOptions]]:
         return (Lake, (self.uri, self.storage))
@@ -95,7 +102,7 @@ class Lake:
 
     def snapshot(self, contract: Contract, version: int | None = None) -> Snapshot:
         """Return the files of the newest version, or of `version`."""
-        return Snapshot.read(self.uri, contract, self._options, version)
+        return Snapshot.read(self.uri, contract, self.options, version)
 
     def stage(self, contract: Contract, part: str, fingerprint: str) -> PartWriter:
         """Return a writer for one part; end it with `finish` inside its `with` block.
@@ -203,9 +210,14 @@ class Lake:
             )
         )
 
+    def maintain(self, contract: Contract, *, retention_hours: int = 168) -> int:
+        """Join small files, then delete what nobody can need; return the number deleted."""
+        self.optimize(contract)
+        return len(self.vacuum(contract, retention_hours=retention_hours))
+
     def _handle(self, contract: Contract, *, without_files: bool = False) -> DeltaTable | None:
         uri = f"{self.uri}/{contract.path}"
-        return open_handle(uri, self._options, without_files=without_files)
+        return open_handle(uri, self.options, without_files=without_files)
 
     def _writable(self, contract: Contract) -> DeltaTable:
         handle = self._handle(contract)
@@ -220,7 +232,7 @@ class Lake:
             partition_by=["part"],
             name=f"{contract.name}_v{contract.version}",
             description=contract.grain,
-            storage_options=self._options,
+            storage_options=self.options,
         )
 
     def _commit_until_accepted(
@@ -253,7 +265,7 @@ class Lake:
             _replace(handle, contract, [], {part: DROPPED})
 
     def _dataset(self, contract: Contract, files: Sequence[DataFile]) -> ds.Dataset:
-        filesystem, root = arrow_filesystem(self.uri, self._options)
+        filesystem, root = arrow_filesystem(self.uri, self.options)
         layout = ds.ParquetFileFormat()
         fragments = [
             layout.make_fragment(f"{root}/{contract.path}/{file.path}", filesystem, _facts(file))

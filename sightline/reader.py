@@ -105,10 +105,11 @@ def table_view(snapshot: Snapshot) -> str:
     contract = snapshot.contract
     columns = ", ".join(_quoted(name) for name in contract.schema.names)
     source = _typed_nothing(contract)
-    if snapshot.files:
-        mixed = not all(file.complete for file in snapshot.files)
-        source += f" union all by name select * from {_parquet(snapshot, by_name=mixed)}"
-    return f"create or replace view {_quoted(contract.name)} as select {columns} from ({source})"
+    if snapshot.files and all(file.complete for file in snapshot.files):
+        source = f"from {_parquet(snapshot, by_name=False)}"
+    elif snapshot.files:  # columns that came later are null in older files
+        source += f" union all by name from {_parquet(snapshot, by_name=True)}"
+    return f"create or replace view {_quoted(contract.name)} as select {columns} from ({source})"  # noqa: S608 - names come from the contract
 
 
 def duckdb_type(kind: pa.DataType) -> str:
