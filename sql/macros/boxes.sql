@@ -1,8 +1,12 @@
 -- Geometry of boxes [x0, y0, x1, y1], in any unit as long as it is one unit.
 -- An absent box gives null; a box without area gives 0.
 
+-- `greatest` skips nulls, so without the case an absent box would have the area 0.
 create or replace macro box_area(box) as
-greatest(0, box[3] - box[1]) * greatest(0, box[4] - box[2]);
+case
+    when box is not null
+        then greatest(0, box[3] - box[1]) * greatest(0, box[4] - box[2])
+end;
 
 -- The smallest box that holds all `boxes`; null for none.
 create or replace macro union_box(boxes) as

@@ -64,8 +64,10 @@ def _samples() -> list[dict[str, Any]]:
     common = {"dataset": "demo", "boxes": [[25.0, 25.0, 50.0, 50.0]]}
     return [
         common | {"sample_id": "s1", "image_ids": [IMAGE_A], "question": "What?", "answer": "cup"},
-        common | {"sample_id": "s2", "image_ids": [IMAGE_B], "question": "How many?", "answer": "2"},
-        common | {"sample_id": "s3", "image_ids": [IMAGE_B], "question": "how many?", "answer": "2"},
+        common
+        | {"sample_id": "s2", "image_ids": [IMAGE_B], "question": "How many?", "answer": "2"},
+        common
+        | {"sample_id": "s3", "image_ids": [IMAGE_B], "question": "how many?", "answer": "2"},
     ]
 
 

@@ -140,13 +140,13 @@ def test_check_header_states_purpose_and_severity(check: str):
 def test_checks_on_a_healthy_lake_return_nothing():
     con = connect(healthy())
     found = {check: answer(con, path.read_text()) for check, path in CHECKS.items()}
-    assert found == dict.fromkeys(CHECKS, [])
+    assert found == {check: [] for check in CHECKS}
 
 
 def test_checks_on_an_empty_lake_return_nothing():
     con = connect({})
     found = {check: answer(con, path.read_text()) for check, path in CHECKS.items()}
-    assert found == dict.fromkeys(CHECKS, [])
+    assert found == {check: [] for check in CHECKS}
 
 
 @pytest.mark.parametrize(("check", "name"), CASES)
