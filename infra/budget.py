@@ -107,10 +107,7 @@ class Budget:
                 f"the cap of {self.caps.calls} calls is reached; everything bought is kept: "
                 "raise the cap and run again to go on"
             )
-        if (
-            self.caps.usd is not None
-            and billed_usd + in_flight_usd + worst_case_usd > self.caps.usd
-        ):
+        if self.caps.usd is not None and most_usd > self.caps.usd:
             return (
                 f"the next call can cost {worst_case_usd:.6f} USD and would cross the cap of "
                 f"{self.caps.usd:.2f} USD ({self._spent_usd:.6f} spent, {self._at_risk_usd:.6f} "

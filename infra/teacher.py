@@ -9,6 +9,8 @@ Exceptions of the SDK hold the request with its key, so none of them leaves this
 becomes a value, outside its `except` block, and the key is struck from any text that echoes it.
 """
 
+import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -75,7 +77,7 @@ class TeacherConfig:
     max_usd: float | None = None
     max_calls: int | None = None
     prices_file: Path | None = None
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     retry_truncated: bool = True
 
 
@@ -111,10 +113,11 @@ class OpenAITransport:
         self, base_url: str, api_key: str | None, timeout_s: float, max_connections: int
     ) -> None:
         self.address = printable_address(base_url)
-        self._secret = api_key or None
+        self._secret = _checked_key(api_key)
+        self._timeout_s = timeout_s
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
-            api_key=api_key or NO_KEY,
+            api_key=self._secret or NO_KEY,
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(
                 timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
@@ -131,14 +134,17 @@ class OpenAITransport:
     async def post(self, body: bytes, headers: Mapping[str, str]) -> HttpReply | NoReply:
         """Send one request; see `infra.teacher_transport`."""
         try:
-            reply = await self._client.post(
-                CHAT_PATH,
-                cast_to=httpx2.Response,
-                content=body,
-                options={"headers": dict(headers)},
-            )
+            async with asyncio.timeout(self._timeout_s):
+                reply = await self._client.post(
+                    CHAT_PATH,
+                    cast_to=httpx2.Response,
+                    content=body,
+                    options={"headers": dict(headers)},
+                )
         except openai.APIStatusError as exc:
             reply = exc.response
+        except TimeoutError:
+            return NoReply("timeout", was_sent=True)
         except openai.APITimeoutError as exc:
             return NoReply("timeout", was_sent=not _never_connected(exc))
         except openai.APIConnectionError as exc:
@@ -167,6 +173,18 @@ def printable_address(base_url: str) -> str:
         raise UsageError(msg)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def _checked_key(api_key: str | None) -> str | None:
+    """Return a key that fits into a header; errors of the HTTP stack would print one that does not.
+
+    Raises:
+        UsageError: it holds white space or characters beyond ASCII.
+    """
+    if api_key and not re.fullmatch(r"[\x21-\x7e]+", api_key):
+        msg = "the teacher's key holds white space or characters beyond ASCII; check the settings"
+        raise UsageError(msg)
+    return api_key or None
 
 
 def _is_loopback(base_url: str) -> bool:

@@ -8,11 +8,10 @@ budget, because a cap counts calls in flight, not calls in the queue.
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from infra.budget import Budget, Reservation
 from infra.ledger import Ledger
@@ -25,6 +24,9 @@ from infra.teacher_transport import HttpReply, NoReply, Transport
 from infra.teacher_types import ENDPOINT_CLASS, Request, Response
 from sightline.errors import LakeError, SightlineError, TeacherError, clip_detail
 from sightline.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CALL_HEADER: Final = "X-Sightline-Call"
 """`<request_key>/<draw>`: lets an endpoint's own log be joined with the ledger."""
@@ -53,7 +55,7 @@ class EngineOptions:
     recipe: str
     step: str = "distill"
     max_in_flight: int = 32
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     retry_truncated: bool = True
     drain_s: float = 60.0
 
