@@ -25,8 +25,10 @@ from ray import exceptions as ray_errors
 
 from infra.crew_pool import CrewPool
 from infra.live_worker import WorkerDiedError
+from infra.pool_local import LocalPool
+from infra.settings import Settings, process_environment
 from infra.worker_host import WorkerHost, describe
-from infra.workers import BatchResult, Placement, RowFailure, WorkerSpec
+from infra.workers import BatchResult, Placement, Pool, RowFailure, WorkerSpec
 from sightline.errors import PoolError, clip_detail
 
 PACKAGES = ("sightline", "infra", "tasks")
@@ -97,6 +99,19 @@ class RayPool(CrewPool):
     def _launch_actor(self, spec: WorkerSpec) -> "_ActorWorker":
         self._ray.start()
         return _ActorWorker(spec, self._ray.actor_options)
+
+
+def open_pool(settings: Settings) -> Pool:
+    """Return the pool that `settings` names; nothing is started before its first use."""
+    if settings.pool == "local":
+        return LocalPool(settings.placement)
+    setup = RaySetup(
+        address=settings.ray_address,
+        object_store_mb=settings.object_store_mb,
+        env=process_environment(settings),
+        ships_code=settings.ray_ships_code,
+    )
+    return RayPool(settings.placement, setup)
 
 
 class _RaySession:
