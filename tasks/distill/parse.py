@@ -134,7 +134,7 @@ def split_thinking(text: str) -> tuple[str | None, str]:
 
 
 def last_object(text: str) -> dict[str, Any] | None:
-    """Return the last complete JSON object that has one of `FIELDS`, wherever it stands."""
+    """Return the last complete JSON object with one of `FIELDS`, its names in lower case."""
     found = _last_of(_objects(text))
     if found is None and "," in text and len(text) <= MAX_REPAIR_CHARS:
         found = _last_of(_objects(_without_trailing_commas(text)))
@@ -155,9 +155,10 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         if start is None:
             return
         value, end = _decode_at(decoder, text, start.start())
-        wanted = isinstance(value, dict) and bool(value.keys() & FIELDS)
+        named = {k.lower(): v for k, v in value.items()} if isinstance(value, dict) else {}
+        wanted = bool(named.keys() & FIELDS)
         if wanted:
-            yield value
+            yield named
         start = _OBJECT_START.search(text, end if wanted else start.start() + 1)
 
 

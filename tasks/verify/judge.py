@@ -1,0 +1,55 @@
+"""All rules over the chains of one part, as `verdicts` rows; the order of input rows is no matter."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from sightline.errors import clip_detail
+from sightline.schemas import VERDICTS
+from tasks.verify.chains import Chain, chains_of
+from tasks.verify.rules import CHAIN_RULES, ZOOM_RULES, Finding, VerifyParams
+
+ZOOM = "zoom"
+
+
+def judge_part(
+    samples: pa.Table,
+    generations: pa.Table,
+    steps: pa.Table,
+    objects: pa.Table | None,
+    params: VerifyParams,
+) -> pa.Table:
+    """Return the verdicts on every chain and every zoom reply, sorted by chain, round and rule.
+
+    Args:
+        samples: rows of `samples`, at least those that were asked about.
+        generations: rows of `generations`, whole chains.
+        steps: rows of `steps` for them.
+        objects: rows of `objects` for their images, if there are any.
+        params: of the recipe.
+    """
+    chains = chains_of(samples, generations, steps, objects)
+    return VERDICTS.rows(row for chain in chains for row in verdict_rows(chain, params))
+
+
+def verdict_rows(chain: Chain, params: VerifyParams) -> Iterator[dict[str, Any]]:
+    """Yield the verdicts on one chain and its zoom replies."""
+    for rule, judge in CHAIN_RULES.items():
+        yield _row(chain.chain_id, "chain", rule, judge(chain, params))
+    for reply in chain.replies:
+        if reply.stage == ZOOM:
+            for rule, look in ZOOM_RULES.items():
+                finding = look(reply, chain.sample.target, params)
+                yield _row(reply.generation_id, "generation", rule, finding)
+
+
+def _row(subject_id: str, kind: str, rule: str, finding: Finding) -> dict[str, Any]:
+    return {
+        "subject_id": subject_id,
+        "subject_kind": kind,
+        "rule": rule,
+        "passed": finding.passed,
+        "score": finding.score,
+        "detail": None if finding.detail is None else clip_detail(finding.detail),
+    }
