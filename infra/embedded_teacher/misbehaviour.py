@@ -1,0 +1,111 @@
+"""How the embedded teacher goes wrong, and the hash that decides when.
+
+Nothing is drawn at random.  Trouble on the wire (429, 500, disconnect, latency) is decided by the
+request body *and* the number of times it was tried, so a retry may succeed.  Trouble in the reply
+(wrong, refused, cut, empty) is decided by the request alone, so a dataset comes out the same
+however often the wire failed on the way.
+"""
+
+import hashlib
+import math
+import statistics
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self
+
+from sightline.errors import UsageError
+
+_NORMAL: Final = statistics.NormalDist()
+_SHARES: Final = frozenset(
+    {
+        "throttle_share",
+        "server_error_share",
+        "disconnect_before_share",
+        "disconnect_within_share",
+        "truncation_share",
+        "malformed_share",
+        "refusal_share",
+        "empty_share",
+        "wrong_answer_share",
+        "wrong_box_share",
+    }
+)
+
+
+def chance(*parts: str) -> float:
+    """Return a number in (0, 1) that depends on `parts` alone."""
+    digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).digest()
+    return (int.from_bytes(digest[:8]) + 0.5) / 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaviour:
+    """Shares of requests, each in [0, 1], unless a name says otherwise.
+
+    Attributes:
+        latency_ms: median time to answer.
+        latency_sigma: sigma of the log-normal latency; 0 is constant.
+        throttle_above: 429 while more requests than this are being answered; null is never.
+        throttle_share: 429 whatever the load.
+        retry_after_s: what 429 answers ask for; null sends no Retry-After.
+        server_error_share: 500.
+        disconnect_before_share: the connection is cut before any answer.
+        disconnect_within_share: the connection is cut in the middle of the answer.
+        truncation_share: the reply is cut, finish_reason `length`.
+        malformed_share: the reply is no valid JSON.
+        refusal_share: the reply is a refusal.
+        empty_share: the reply is empty.
+        wrong_answer_share: the answer is wrong.
+        wrong_box_share: the RoI is off target, of no size, or in 0..1000.
+        reasoning: the reply's thinking comes apart, as `reasoning_content`.
+    """
+
+    latency_ms: float = 0.0
+    latency_sigma: float = 0.0
+    throttle_above: int | None = None
+    throttle_share: float = 0.0
+    retry_after_s: float | None = 1.0
+    server_error_share: float = 0.0
+    disconnect_before_share: float = 0.0
+    disconnect_within_share: float = 0.0
+    truncation_share: float = 0.0
+    malformed_share: float = 0.0
+    refusal_share: float = 0.0
+    empty_share: float = 0.0
+    wrong_answer_share: float = 0.0
+    wrong_box_share: float = 0.0
+    reasoning: bool = False
+
+    def __post_init__(self) -> None:
+        for name in sorted(_SHARES):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                msg = f"{name}: expected a share from 0 to 1, found {getattr(self, name)!r}"
+                raise UsageError(msg)
+        if self.latency_ms < 0 or self.latency_sigma < 0:
+            msg = "latency_ms and latency_sigma must not be negative"
+            raise UsageError(msg)
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any]) -> Self:
+        """Return the misbehaviour that `values` name.
+
+        Raises:
+            UsageError: a name is unknown or a share is out of range.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            msg = f"unknown misbehaviour {unknown}; known: {', '.join(known)}"
+            raise UsageError(msg)
+        return cls(**values)
+
+    def happens(self, name: str, *parts: str) -> bool:
+        """Return whether the trouble called `name` befalls the request that `parts` identify."""
+        share: float = getattr(self, name)
+        return share > 0.0 and chance(name, *parts) < share
+
+    def latency_s(self, *parts: str) -> float:
+        """Return the time to answer: log-normal around the median."""
+        if self.latency_ms == 0.0:
+            return 0.0
+        deviation = _NORMAL.inv_cdf(chance("latency", *parts)) * self.latency_sigma
+        return self.latency_ms / 1000.0 * math.exp(deviation)
