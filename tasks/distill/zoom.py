@@ -134,8 +134,8 @@ def seen_in(box: Box, view: Box, min_share: float) -> Box | None:
     """Return `box`, on the original, as fractions of `view`, clipped to it.
 
     Returns:
-        None if less than `min_share` of it lies inside the view.
+        None if less than `min_share` of it, or nothing, lies inside the view.
     """
-    inside = clip(to_view(box, view))
-    size = area(to_view(box, view))
-    return inside if size > 0 and area(inside) >= min_share * size else None
+    mapped = to_view(box, view)
+    inside = clip(mapped)
+    return inside if area(inside) > 0 and area(inside) >= min_share * area(mapped) else None

@@ -1,4 +1,4 @@
-"""All rules over the chains of one part, as `verdicts` rows; the order of input rows is no matter."""
+"""All rules over the chains of one part, as `verdicts` rows; input rows may come in any order."""
 
 from collections.abc import Iterator
 from typing import Any
