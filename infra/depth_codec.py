@@ -21,8 +21,8 @@ MAX_LEVEL: Final = 4095
 PERCENTILES: Final = (2.0, 98.0)
 SKY_SHARE: Final = 0.01
 """Least share of the picture that a saturated region at the top edge must cover to be sky."""
-FLAT_SHARE: Final = 1e-3
-"""A map whose percentiles lie closer than this share of its largest value says nothing."""
+FLAT_SHARE: Final = 1e-5
+"""A map whose percentiles lie closer than this share of its largest value holds float noise."""
 PNG_COMPRESSION: Final = 4
 
 
