@@ -10,6 +10,7 @@ shares with the object store would fill it, so results are copied out.  See docs
 import atexit
 import logging
 import os
+import re
 import threading
 import time
 import warnings
@@ -29,7 +30,7 @@ from infra.pool_local import LocalPool
 from infra.settings import Settings, process_environment
 from infra.worker_host import WorkerHost, describe
 from infra.workers import BatchResult, Placement, Pool, RowFailure, WorkerSpec
-from sightline.errors import PoolError, clip_detail
+from sightline.errors import PoolError
 
 PACKAGES = ("sightline", "infra", "tasks")
 """What a worker imports; sent to clusters whose machines do not have this version."""
@@ -276,7 +277,8 @@ class _ActorWorker:
             msg = f"the batch took longer than {timeout_s:g} s"
             raise WorkerDiedError(msg) from exc
         except _DEATHS as exc:
-            raise WorkerDiedError(clip_detail(str(exc))) from exc
+            logger.info("Ray on the death of a worker: %s", exc)
+            raise WorkerDiedError(_death(exc)) from exc
         except (ray_errors.RayError, ConnectionError) as exc:
             msg = f"Ray failed: {describe(exc)}"
             raise PoolError(msg) from exc
@@ -308,6 +310,16 @@ class _Host:
         except PoolError as exc:
             return None, (), 0, str(exc)
         return _pack(result.table), result.failed, result.rows, None
+
+
+def _death(error: Exception) -> str:
+    """Say how a worker died in words that are the same in every run: failures are stored."""
+    text = str(error)
+    if isinstance(error, ray_errors.OutOfMemoryError) or "due to memory pressure" in text:
+        return "its process was ended because the machine ran out of memory"
+    found = re.search(r"exit type: (\w+)", text)
+    kind = found.group(1) if found else type(error).__name__
+    return f"its process ended unexpectedly ({kind}): killed, out of memory, or a native crash"
 
 
 def _pack(table: pa.Table) -> pa.Buffer:
