@@ -1,11 +1,15 @@
 -- Rules of `verdicts` that decide whether a chain is accepted, and the stage each belongs to.
--- A rule that is not named here is information: it never drops a chain.
+-- Every other rule is information: it never drops a chain. roi_contains_target and roi_iou judge
+-- the region as the teacher stated it, and the chain goes on with the region as it was fixed.
 
 create or replace macro answer_rules() as
 ['answer_match'];
 
 create or replace macro roi_rules() as
-['box_validity', 'roi_containment'];
+['roi_valid'];
+
+create or replace macro fact_rules() as
+['boxes_cited_valid', 'depth_cited_agrees'];
 
 create or replace macro deciding_rules() as
-list_concat(answer_rules(), roi_rules());
+list_concat(answer_rules(), roi_rules(), fact_rules());

@@ -2,6 +2,7 @@
 -- Grain: one row per chain.
 -- accepted: the chain has an answer, the answer is judged right, and no deciding rule
 -- (macro deciding_rules) failed. A rule that could not be decided does not reject a chain.
+-- failed_detail: what the first of failed_rules found.
 create or replace view chains as
 with replies as (
     select
@@ -61,7 +62,10 @@ judged as (
             list(distinct verdicts.rule order by verdicts.rule)
             filter (where not verdicts.passed and list_contains(deciding_rules(), verdicts.rule)),
             []
-        ) as failed_rules
+        ) as failed_rules,
+        arg_min(verdicts.detail, (verdicts.rule, verdicts.subject_id))
+        filter (where not verdicts.passed and list_contains(deciding_rules(), verdicts.rule))
+            as failed_detail
     from subjects
     inner join verdicts on subjects.subject_id = verdicts.subject_id
     group by subjects.chain_id
@@ -85,6 +89,7 @@ select
     coalesce(judged.rules_failed, 0) as rules_failed,
     coalesce(judged.rules_undecided, 0) as rules_undecided,
     coalesce(judged.failed_rules, []) as failed_rules,
+    judged.failed_detail,
     coalesce(
         answers.answer is not null and judged.answer_right and len(judged.failed_rules) = 0,
         false

@@ -8,7 +8,7 @@ select
     fates.domain,
     fates.lost_at,
     fates.reason,
-    coalesce(fates.detail, verdicts.detail) as detail,
+    coalesce(fates.detail, chains.failed_detail) as detail,
     fates.kept_id,
     fates.chain_id,
     samples.question,
@@ -16,8 +16,4 @@ select
 from sample_fates as fates
 inner join samples on fates.sample_id = samples.sample_id
 left join chains on fates.chain_id = chains.chain_id
-left join verdicts
-    on
-        chains.chain_id = verdicts.subject_id
-        and chains.failed_rules[1] = verdicts.rule
 where fates.lost_at is not null;

@@ -38,7 +38,7 @@ def healthy() -> Rows:
         "steps": _steps(),
         "verdicts": [
             _verdict("c1", "answer_match", passed=True),
-            _verdict("c1", "roi_containment", passed=True),
+            _verdict("c1", "roi_valid", passed=True),
             _verdict("c2", "answer_match", passed=False),
         ],
         "pairs": [{"pair_id": "p1", "sample_id": "s1", "chosen_id": "g2", "rejected_id": "g3"}],

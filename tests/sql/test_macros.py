@@ -88,3 +88,11 @@ def test_zoom_gate_limit_is_that_of_the_zoom_step(con: duckdb.DuckDBPyConnection
     from tasks.distill.zoom import GATE_SHARE
 
     assert float(str(value(con, "zoom_gate_limit()"))) == GATE_SHARE
+
+
+def test_deciding_rules_are_rules_of_the_verify_step(con: duckdb.DuckDBPyConnection):
+    from tasks.verify.rules import CHAIN_RULES, ZOOM_RULES
+
+    listed = value(con, "deciding_rules()")
+    assert isinstance(listed, list)
+    assert set(listed) <= set(CHAIN_RULES) | set(ZOOM_RULES)

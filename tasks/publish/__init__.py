@@ -1,0 +1,1 @@
+"""What leaves the lake: the report page and the exports."""
