@@ -1,0 +1,1 @@
+"""Deduplication: exact keys first, every decision with its evidence."""
