@@ -19,7 +19,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from infra.catalog import Catalog
+from infra.catalog import Catalog, CheckResult
 
 TABLES: Mapping[str, tuple[str, str]] = {
     "yield-funnel": ("yield_funnel.sql", "How many rows each stage kept, and what was lost where."),
@@ -51,6 +51,15 @@ def publish_tables(catalog: Catalog) -> None:
     for key, (query, description) in TABLES.items():
         rows = _plain_rows(catalog.run_query(query))
         create_table_artifact(table=rows, key=key, description=description)
+
+
+def publish_checks(checks: Sequence[CheckResult]) -> None:
+    """Publish what every check found."""
+    rows = [
+        {"check": c.name, "severity": c.severity, "rows": c.rows, "promises": c.purpose}
+        for c in sorted(checks, key=lambda c: (c.passed, c.name))
+    ]
+    create_table_artifact(table=rows, key="checks", description="SQL checks; 0 rows is good.")
 
 
 def publish_summary(text: str, report_uri: str) -> None:

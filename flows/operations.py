@@ -4,18 +4,14 @@ Both are safe beside running builds: checks read one snapshot, maintenance commi
 and removes only files that no snapshot of the retention period names.
 """
 
-import logging
-
 from prefect import flow, get_run_logger
 
 from flows.artifacts import publish_checks
-from flows.runtime import open_lake_of, open_ledger
+from flows.runtime import open_lake_of, open_ledger_of
 from infra.catalog import Catalog
 from infra.settings import load_settings
 from sightline.errors import SightlineError
 from sightline.schemas import CONTRACTS
-
-_log = logging.getLogger(__name__)
 
 
 class ChecksFailedError(SightlineError):
@@ -47,6 +43,10 @@ def maintain_lake(lake: str | None = None) -> dict[str, int]:
     """Commit orphaned spools, compact small files and vacuum; return files removed per table."""
     settings = load_settings(lake=lake)
     opened = open_lake_of(settings)
-    with open_ledger(settings, opened) as ledger:
-        ledger.recover()
-    return {name: opened.maintain(contract) for name, contract in CONTRACTS.items()}
+    with open_ledger_of(settings, opened) as ledger:
+        ledger.flush()
+    removed = {}
+    for name, contract in CONTRACTS.items():
+        opened.optimize(contract)
+        removed[name] = len(opened.vacuum(contract))
+    return removed

@@ -15,23 +15,25 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from infra.embedded_teacher import EMBEDDED_MODEL, Misbehaviour
+from infra.embedded_teacher.app import DEFAULT_MODEL as EMBEDDED_MODEL
+from infra.embedded_teacher.misbehaviour import Misbehaviour
 from sightline.errors import RecipeError
 from sightline.provenance import fingerprint_of
 from tasks.dedup.task import DedupParams
 from tasks.depth.task import DepthParams
 from tasks.distill.case import ChainParams
-from tasks.ground.task import GroundParams
+from tasks.ground.rules import GroundParams
 from tasks.ingest.image_facts import ImageLimits
 from tasks.ingest.kinds import KINDS, open_source
 from tasks.ingest.source import Source
 from tasks.segment.task import SegmentParams
-from tasks.verify.task import VerifyParams
+from tasks.verify.rules import VerifyParams
 
 P = TypeVar("P")
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 FLOWS = ("visreason",)
+
 
 @dataclass(frozen=True, slots=True)
 class StepChoice(Generic[P]):

@@ -34,18 +34,12 @@ def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _tables() -> str:
-    parts = [
-        _NOTE,
-        "# Tables\n\n",
-        "Every table is a Delta table under `tables/<name>_v<version>` of the lake; "
-        "`open_lake(uri)` gives it under its plain name. Every row also carries ",
-        ", ".join(f"`{f.name}`" for f in PROVENANCE),
-        ".\n\n",
-        _grid(
-            ["column of every table", "type", "meaning"],
-            [[f"`{f.name}`", str(f.type), f.metadata[b"doc"].decode()] for f in PROVENANCE],
-        ),
-    ]
+    intro = (
+        "# Tables\n\nEvery table is a Delta table under `tables/<name>_v<version>` of the lake; "
+        "`open_lake(uri)` gives it under its plain name. Every row also carries these columns.\n\n"
+    )
+    shared = [[f"`{f.name}`", str(f.type), f.metadata[b"doc"].decode()] for f in PROVENANCE]
+    parts = [_NOTE, intro, _grid(["column of every table", "type", "meaning"], shared)]
     parts += [_table(contract) for contract in CONTRACTS.values()]
     return "".join(parts)
 

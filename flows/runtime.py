@@ -1,48 +1,127 @@
-"""What a flow works with, opened from settings: lake, pool, ledger, teacher, catalog.
+"""What a flow works with, opened from settings: lake, ledger, pool, teacher, catalog.
 
-Workers and the teacher are started at first use, from whichever task needs them first: a build
-that finds everything committed starts neither.  Closing ends everything that was started.
+The pool and the teacher start nothing before their first use, so a build that finds everything
+committed starts neither Ray nor a teacher.  Leaving the block ends everything that was started.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
 
-from flows.recipe import Recipe, TeacherChoice
-from infra.catalog import Catalog
-from infra.embedded_teacher import EMBEDDED_MODEL, EmbeddedTeacher
+from infra.telemetry import Progress
+
+from flows.recipe import Recipe
+from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.execution import RunContext
 from infra.git import git_tree
 from infra.lake import Lake
 from infra.ledger import Ledger
 from infra.pool import open_pool
 from infra.settings import Settings
-from infra.teacher import Teacher, TeacherConfig
-from infra.telemetry import Progress
+from infra.teacher import Teacher, TeacherConfig, open_teacher
 from infra.workers import Pool
 
-T = TypeVar("T")
+OPENAI_URL = "https://api.openai.com/v1"
 
 
-class Lazy(Generic[T]):
-    """A resource that is opened by the first caller, once, whatever the thread."""
+@dataclass(frozen=True, slots=True)
+class RunNames:
+    """How a run is known outside: its Prefect flow run, and where it tells its progress."""
 
-    def __init__(self, open_it: Callable[[], AbstractContextManager[T]], stack: ExitStack) -> None:
-        self._open_it, self._stack = open_it, stack
+    flow_run_id: str | None
+    progress: Progress
+
+
+class TeacherDesk:
+    """Opens the recipe's teacher for the first part that asks; one teacher for all parts."""
+
+    def __init__(self, recipe: Recipe, settings: Settings, ledger: Ledger) -> None:
+        self._recipe, self._settings, self._ledger = recipe, settings, ledger
         self._lock = threading.Lock()
-        self._opened: list[T] = []
+        self._teacher: Teacher | None = None
+        self._opened = ExitStack()
 
-    def __call__(self) -> T:
-        """Return the resource, opening it if nobody has."""
+    def __call__(self) -> Teacher:
+        """Return the teacher.
+
+        Raises:
+            UsageError: its address or the price table cannot be used.
+            TeacherError: a dollar cap is set and the model has no price.
+        """
         with self._lock:
-            if not self._opened:
-                self._opened.append(self._stack.enter_context(self._open_it()))
-            return self._opened[0]
+            if self._teacher is None:
+                config = self._config(self._base_url())
+                self._teacher = self._opened.enter_context(open_teacher(config, self._ledger))
+            return self._teacher
 
-    @property
-    def is_open(self) -> bool:
-        """Whether anybody asked for it."""
-        return bool(self._opened)
+    def close(self) -> None:
+        """Let calls in flight arrive, end the teacher and make what it said durable in the lake."""
+        self._opened.close()
+        self._ledger.flush()
+
+    def _base_url(self) -> str:
+        if self._settings.teacher_base_url is not None:
+            return self._settings.teacher_base_url
+        if not self._recipe.uses_embedded_teacher:
+            return OPENAI_URL
+        server = EmbeddedTeacher(ServerConfig(misbehaviour=self._recipe.embedded_teacher))
+        return self._opened.enter_context(server).base_url
+
+    def _config(self, base_url: str) -> TeacherConfig:
+        settings = self._settings
+        key = settings.teacher_api_key
+        return TeacherConfig(
+            base_url=base_url,
+            model=self._recipe.steps.distill.params.teacher,
+            recipe=self._recipe.name,
+            api_key=key.get_secret_value() if key else None,
+            max_in_flight=settings.teacher_concurrency,
+            timeout_s=settings.teacher_timeout_s,
+            max_usd=settings.budget_usd,
+            max_calls=settings.budget_calls,
+            prices_file=settings.prices_file,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The open resources of one run."""
+
+    settings: Settings
+    context: RunContext
+    pool: Pool
+    ledger: Ledger
+    teacher: TeacherDesk
+
+
+def open_lake_of(settings: Settings) -> Lake:
+    """Return the lake that the settings name."""
+    return Lake(settings.lake, settings.storage)
+
+
+def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
+    """Return the ledger of `lake`; entering it commits what dead processes left in the spool."""
+    return Ledger(lake, settings.spool_path)
+
+
+@contextmanager
+def open_runtime(settings: Settings, recipe: Recipe, names: RunNames) -> Iterator[Runtime]:
+    """Give the resources of a run and close them in the order that loses nothing."""
+    lake = open_lake_of(settings)
+    context = RunContext(
+        lake=lake,
+        recipe=recipe.name,
+        recipe_identity=recipe.identity,
+        git_tree=git_tree(Path(__file__).parent),
+        flow_run_id=names.flow_run_id,
+        progress=names.progress,
+    )
+    with ExitStack() as stack:
+        ledger = stack.enter_context(open_ledger_of(settings, lake))
+        pool = open_pool(settings)
+        stack.callback(pool.close)
+        desk = TeacherDesk(recipe, settings, ledger)
+        stack.callback(desk.close)
+        yield Runtime(settings, context, pool, ledger, desk)

@@ -137,7 +137,16 @@ def run_part(
     seconds = time.perf_counter() - clock
     context.progress.part_done(job.step.name, rows=job.rows_in, failed=failed)
     _log.info("%s %s: %d rows, %d failed, %.1f s", job.step.name, job.part, rows, failed, seconds)
-    return PartResult(job.step.name, job.part, fingerprint, False, rows, failed, seconds, spent)
+    return PartResult(
+        step=job.step.name,
+        part=job.part,
+        fingerprint=fingerprint,
+        reused=False,
+        rows=rows,
+        failed=failed,
+        seconds=seconds,
+        spend=spent,
+    )
 
 
 def _stage_and_publish(

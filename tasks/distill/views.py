@@ -13,6 +13,7 @@ from typing import Any
 
 from infra.images import MEDIA_TYPES, ImageHeader, decode, inspect_header
 from infra.pixels import crop, encode_jpeg, pixel_sha, thumbnail
+from infra.shelf import ShelvedImage
 from infra.teacher_types import ImagePart
 from sightline.boxes import FULL_VIEW, Box
 from sightline.ids import content_id, image_id
@@ -23,15 +24,6 @@ SENT_AS_STORED = frozenset({"jpeg", "png", "webp"})
 
 _START_OF_IMAGE = b"\xff\xd8"
 _COMMENT = b"\xff\xfe"
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """A stored image with what its crops inherit."""
-
-    data: bytes
-    source: str
-    licence: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ class ViewCutter:
         load: gives a stored image by its id, raising `ImageProblem` if there is none.
     """
 
-    load: Callable[[str], Original]
+    load: Callable[[str], ShelvedImage]
 
     def __call__(self, case: ChainCase, view_box: Box) -> View:
         """Return the view of the case's image.
@@ -79,7 +71,7 @@ def _is_sendable(header: ImageHeader, max_view_px: int) -> bool:
     )
 
 
-def _cut(case: ChainCase, parent_id: str, original: Original, view_box: Box) -> View:
+def _cut(case: ChainCase, parent_id: str, original: ShelvedImage, view_box: Box) -> View:
     rgb = thumbnail(crop(decode(original.data).rgb, view_box), case.params.max_view_px)
     label = content_id("view", parent_id, case.question, case.answer)
     data = labelled_jpeg(encode_jpeg(rgb), label)

@@ -1,0 +1,190 @@
+"""The console script `sightline`: parse arguments, call one function, print, set the exit code.
+
+Exit codes: 0 done; 1 the job ran and found problems; 2 wrong usage or input.  Libraries that take
+seconds to import are imported inside the commands, so that `--help` answers at once, and Prefect
+only after its environment is set.
+"""
+
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from sightline.errors import SightlineError, UsageError
+
+PROBLEMS = 1
+USAGE = 2
+
+app = typer.Typer(
+    name="sightline",
+    help="Build visual chain-of-thought datasets and query them with SQL.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+teacher_app = typer.Typer(help="The embedded teacher.", no_args_is_help=True)
+app.add_typer(teacher_app, name="teacher")
+
+Lake = Annotated[
+    str | None,
+    typer.Option("--lake", help="Folder or s3://bucket/prefix; default SIGHTLINE_LAKE or ./lake."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a recipe key: steps.distill.rounds=4. Repeatable."),
+]
+RecipePath = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")]
+
+
+class OutputFormat(StrEnum):
+    """How `sightline sql` prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@app.command()
+def build(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) -> None:
+    """Build a recipe; what is committed already is neither computed nor bought again.
+
+    Example: sightline build demo --set source.n=20
+    """
+    from flows.building import build_recipe
+
+    raise typer.Exit(build_recipe(recipe, lake, overrides or []))
+
+
+@app.command()
+def plan(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) -> None:
+    """Say what a build would do and cost at most; spends nothing and writes nothing.
+
+    Example: sightline plan demo
+    """
+    from flows.planning import plan_recipe
+
+    typer.echo(plan_recipe(recipe, lake, overrides or []))
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One SELECT.")] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="File with it.")] = None,
+    lake: Lake = None,
+    output: Annotated[OutputFormat, typer.Option("--format")] = OutputFormat.TABLE,
+) -> None:
+    """Run one SELECT on every table and view of the lake.
+
+    Example: sightline sql "select stage, n_rows from funnel order by position"
+    """
+    from flows.inspection import run_sql
+
+    sys.stdout.buffer.write(run_sql(query, file, lake, output.value))
+
+
+@app.command()
+def check(lake: Lake = None) -> None:
+    """Run every check of sql/checks; exit code 1 if one of severity `fail` finds rows.
+
+    Example: sightline check --lake s3://bucket/lake
+    """
+    from flows.inspection import check_lake
+
+    text, failed = check_lake(lake)
+    typer.echo(text)
+    raise typer.Exit(PROBLEMS if failed else 0)
+
+
+@app.command()
+def report(
+    lake: Lake = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the page.")] = Path("report"),
+) -> None:
+    """Write the report on a lake as one HTML file.
+
+    Example: sightline report --out report
+    """
+    from flows.inspection import write_report_to
+
+    typer.echo(f"report: {write_report_to(lake, out)}")
+
+
+@app.command()
+def export(
+    kind: Annotated[str, typer.Argument(metavar="FORMAT", help="visreason, llava or parquet.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files.")],
+    lake: Lake = None,
+) -> None:
+    """Write the accepted chains as training files, with a manifest and a data card.
+
+    Example: sightline export llava --out export
+    """
+    from flows.inspection import export_lake
+
+    typer.echo(export_lake(kind, out, lake))
+
+
+@app.command()
+def doctor(lake: Lake = None) -> None:
+    """Check this machine, the lake, the workers and the teacher; exit code 1 if one is not usable.
+
+    Example: sightline doctor
+    """
+    from flows.diagnosis import diagnose
+
+    findings = diagnose(lake)
+    for finding in findings:
+        typer.echo(finding.line())
+    raise typer.Exit(PROBLEMS if any(f.is_fatal for f in findings) else 0)
+
+
+@app.command()
+def ui() -> None:
+    """Serve the Prefect UI with the history of earlier builds until Ctrl-C.
+
+    Example: sightline ui
+    """
+    from infra.prefect_server import serve_ui
+    from infra.settings import load_settings
+
+    serve_ui(load_settings())
+
+
+@teacher_app.command("serve")
+def teacher_serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8321,
+    log: Annotated[Path | None, typer.Option(help="JSONL file of every request.")] = None,
+    misbehave: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Error on purpose: wrong_answer_share=0.05. Repeatable."),
+    ] = None,
+) -> None:
+    """Serve the embedded teacher, an OpenAI-compatible endpoint that writes template replies.
+
+    Example: sightline teacher serve --port 8321 --set latency_ms=150 --set server_error_share=0.05
+    """
+    from flows.serving import serve_teacher
+
+    serve_teacher(host, port, log, misbehave or [])
+
+
+def main() -> NoReturn:
+    """Run the command line; errors the user can act on are one line without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except UsageError as exc:
+        _fail(exc, USAGE)
+    except SightlineError as exc:
+        _fail(exc, PROBLEMS)
+    sys.exit(0)
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    logging.getLogger(__name__).debug("failed", exc_info=error)
+    typer.echo(f"sightline: {error}", err=True)
+    sys.exit(code)

@@ -1,0 +1,140 @@
+"""The VisReason flow (arXiv:2511.17731): images and questions to verified, grounded chains.
+
+One Prefect task run per (step, part).  Parts travel on their own: while the teacher answers about
+one, the workers annotate the next.  A failed part does not stop the others; the flow fails at the
+end and names it, and the next build does only what is missing.
+"""
+
+from infra.telemetry import terminal_progress
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.artifacts import ProgressBar
+from flows.closing import BuildSummary, close_build
+from flows.dataset_parts import DatasetParts, inputs_of, source_parts
+from flows.recipe import Recipe, load_recipe
+from flows.runtime import RunNames, Runtime, open_runtime
+from flows.schedule import Key, Schedule
+from infra.settings import load_settings
+from tasks.dedup.task import EXACT_PART, find_duplicates
+from tasks.depth.task import annotate_depth
+from tasks.distill.live import DistillWork
+from tasks.distill.parse_task import parse_part
+from tasks.distill.task import distill_part
+from tasks.ground.task import ground_objects
+from tasks.ingest.task import IngestWork, ingest, known_rows
+from tasks.segment.task import segment_images
+from tasks.verify.task import verify_part
+
+THREADS = 64
+"""Most task runs at once; how many parts are in flight is a setting, a part has few at a time."""
+
+
+@flow(
+    name="visreason",
+    flow_run_name="{recipe}",
+    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),
+    persist_result=False,
+)
+def visreason(
+    recipe: str, lake: str | None = None, overrides: list[str] | None = None
+) -> BuildSummary:
+    """Build a recipe and return what was done.
+
+    Args:
+        recipe: recipe file, or the name of one that ships with the project.
+        lake: lake to build in; the settings' lake if not given.
+        overrides: `dotted.key=value` changes to the recipe.
+
+    Raises:
+        RecipeError: the recipe does not hold what a recipe holds.
+        PartsFailedError: some parts failed after their retries; the others are committed.
+    """
+    settings = load_settings(lake=lake)
+    loaded = load_recipe(recipe, overrides or [])
+    with terminal_progress(settings) as progress:
+        names = RunNames(flow_run.get_id(), progress)
+        with open_runtime(settings, loaded, names) as runtime:
+            schedule = Schedule(runtime.context, settings.max_parts_in_flight)
+            ingest_new_rows(loaded, runtime, schedule)
+            build_parts(loaded, runtime, schedule)
+    return close_build(loaded, settings, schedule)
+
+
+def ingest_new_rows(recipe: Recipe, runtime: Runtime, schedule: Schedule) -> None:
+    """Ingest the rows the lake does not know, then look for duplicates among all."""
+    lake = runtime.context.lake
+    work = IngestWork(recipe.source(), recipe.images, known_rows(lake), recipe.part_rows)
+    for part in work.plans:
+        schedule.admit([schedule.submit("ingest", ingest, part, work)])
+    schedule.drain()
+    if recipe.steps.dedup.enabled:
+        images = list(source_parts(lake).images)
+        schedule.admit([schedule.submit("dedup", find_duplicates, EXACT_PART, images)])
+        schedule.drain()
+
+
+def build_parts(recipe: Recipe, runtime: Runtime, schedule: Schedule) -> None:
+    """Annotate, distil and judge every part of the dataset."""
+    parts = source_parts(runtime.context.lake, recipe.dataset)
+    bar = ProgressBar(expected_runs(recipe, parts), f"{recipe.name}: task runs done")
+    schedule.on_collected = lambda _key: bar.advance()
+    if recipe.steps.distill.enabled:
+        _submit_chains(recipe, runtime, schedule, parts)
+    for part in parts.images:
+        schedule.admit(annotate(recipe, runtime, schedule, part))
+    schedule.drain()
+
+
+def _submit_chains(
+    recipe: Recipe, runtime: Runtime, schedule: Schedule, parts: DatasetParts
+) -> None:
+    steps = recipe.steps
+    inputs = inputs_of(runtime.context.lake, parts.samples)
+    work = DistillWork(
+        runtime.teacher,
+        runtime.ledger,
+        runtime.settings.teacher_concurrency,
+        inputs.__getitem__,
+        uses_objects=steps.ground.enabled,
+    )
+    for part in parts.samples:
+        before = [
+            key
+            for image_part in inputs[part].image_parts
+            for key in annotate(recipe, runtime, schedule, image_part)
+        ]
+        chain = [part, steps.distill.params, work]
+        asked = schedule.submit("distill", distill_part, *chain, after=before)
+        parsed = schedule.submit("parse", parse_part, *chain, after=[asked])
+        keys = [*before, asked, parsed]
+        if steps.verify.enabled:
+            objects = inputs[part].image_parts if steps.ground.enabled else ()
+            judge = [part, steps.verify.params, objects]
+            keys.append(schedule.submit("verify", verify_part, *judge, after=[parsed]))
+        schedule.admit(keys)
+
+
+def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) -> list[Key]:
+    """Return the runs that annotate one part of `images`, submitted once."""
+    steps, pool = recipe.steps, runtime.pool
+    keys = []
+    if steps.depth.enabled:
+        depth = steps.depth.params
+        keys.append(schedule.submit("depth", annotate_depth, part, depth, pool=pool))
+    if steps.segment.enabled:
+        segment = steps.segment.params
+        keys.append(schedule.submit("segment", segment_images, part, segment, pool=pool))
+    if steps.ground.enabled:
+        ground = steps.ground.params
+        keys.append(schedule.submit("ground", ground_objects, part, ground, after=list(keys)))
+    return keys
+
+
+def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
+    """Return how many task runs the parts of a dataset take, ingest and dedup not counted."""
+    steps = recipe.steps
+    per_image_part = sum(s.enabled for s in (steps.depth, steps.segment, steps.ground))
+    per_sample_part = (2 + steps.verify.enabled) if steps.distill.enabled else 0
+    return per_image_part * len(parts.images) + per_sample_part * len(parts.samples)

@@ -1,0 +1,47 @@
+"""Prefect task: the steps of one part, re-derived from its stored replies without any call."""
+
+from collections.abc import Iterator
+
+from infra.execution import (
+    Output,
+    PartJob,
+    PartResult,
+    Produced,
+    RunContext,
+    committed_part,
+    run_part,
+)
+from sightline.provenance import Step
+from sightline.schemas import FAILURES, GENERATIONS, STEPS
+from tasks.distill.case import ChainParams
+from tasks.distill.live import DistillWork, read_cases
+from tasks.distill.replay import steps_of
+from tasks.part_task import part_task
+
+STEP = Step(name="parse", version=1)
+
+
+@part_task(STEP.name)
+def parse_part(
+    part: str, params: ChainParams, work: DistillWork, context: RunContext
+) -> PartResult:
+    """Return what was done for `part`; a committed part is not parsed again."""
+    generations = committed_part(context.lake, GENERATIONS, part)
+    job = PartJob(
+        step=STEP,
+        part=part,
+        identity={},
+        inputs=[generations.fingerprint],
+        outputs=[Output(STEPS, part)],
+        rows_in=generations.rows,
+    )
+    return run_part(context, job, lambda: _parse(part, params, work, context))
+
+
+def _parse(
+    part: str, params: ChainParams, work: DistillWork, context: RunContext
+) -> Iterator[Produced]:
+    cases = read_cases(context, part, work.inputs(part), params, uses_objects=work.uses_objects)
+    parsed = steps_of(context.lake.read(GENERATIONS, parts=[part]), cases)
+    yield Produced(STEPS, parsed.steps)
+    yield Produced(FAILURES, parsed.failures)
