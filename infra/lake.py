@@ -80,7 +80,7 @@ class Lake:
 
     def committed(self, contract: Contract, part: str) -> str | None:
         """Return the fingerprint of the committed part, None if it is not there or was dropped."""
-        handle = self._handle(contract, without_files=True)
+        handle = self._handle(contract)
         return None if handle is None else _mark(handle, part)
 
     def is_done(self, contract: Contract, part: str, fingerprint: str) -> bool:
@@ -215,9 +215,9 @@ class Lake:
         self.optimize(contract)
         return len(self.vacuum(contract, retention_hours=retention_hours))
 
-    def _handle(self, contract: Contract, *, without_files: bool = False) -> DeltaTable | None:
+    def _handle(self, contract: Contract) -> DeltaTable | None:
         uri = f"{self.uri}/{contract.path}"
-        return open_handle(uri, self.options, without_files=without_files)
+        return open_handle(uri, self.options)
 
     def _writable(self, contract: Contract) -> DeltaTable:
         handle = self._handle(contract)

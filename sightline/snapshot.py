@@ -79,7 +79,6 @@ def open_handle(
     storage: Mapping[str, str] | None,
     *,
     version: int | None = None,
-    without_files: bool = False,
 ) -> DeltaTable | None:
     """Return a fresh handle, or None if there is no table yet.
 
@@ -88,9 +87,7 @@ def open_handle(
     """
     options = dict(storage) if storage else None
     try:
-        return DeltaTable(
-            uri, version=version, storage_options=options, without_files=without_files
-        )
+        return DeltaTable(uri, version=version, storage_options=options)
     except TableNotFoundError:
         return None
     except (DeltaError, OSError) as exc:
