@@ -57,9 +57,11 @@ def final_text(answer: Any = "stop", reasoning: str = "it reads stop") -> str:
 
 
 def png(width: int = 100, height: int = 80) -> bytes:
-    """Return a picture in which every pixel differs from its neighbours."""
+    """Return a smooth picture in which every region looks different."""
     image = Image.new("RGB", (width, height))
-    image.putdata([(x % 256, y % 256, (x * y) % 256) for y in range(height) for x in range(width)])
+    image.putdata(
+        [(2 * x % 256, 2 * y % 256, (x + y) % 256) for y in range(height) for x in range(width)]
+    )
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()

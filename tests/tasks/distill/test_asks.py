@@ -1,5 +1,6 @@
 import hashlib
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,9 @@ LABELS = re.compile(
 )
 
 
-def test_fact_lines_of_a_full_case_stand_in_their_order(make_case, sign):
+def test_fact_lines_of_a_full_case_stand_in_their_order(
+    make_case: Callable[..., ChainCase], sign: SceneObject
+):
     case = make_case(choices=("stop", "go"), objects=(sign,))
     assert fact_lines(case, Stage.ZOOM, 1, FULL_VIEW) == [
         "Question: What is on the sign?",
@@ -37,7 +40,7 @@ def test_fact_lines_of_a_full_case_stand_in_their_order(make_case, sign):
     ]
 
 
-def test_fact_lines_of_unknown_facts_are_left_out(make_case):
+def test_fact_lines_of_unknown_facts_are_left_out(make_case: Callable[..., ChainCase]):
     case = make_case(answer=None, target=None)
     assert fact_lines(case, Stage.SINGLE, 1, FULL_VIEW) == [
         "Question: What is on the sign?",
@@ -46,14 +49,16 @@ def test_fact_lines_of_unknown_facts_are_left_out(make_case):
     ]
 
 
-def test_fact_lines_of_hidden_facts_are_left_out(make_case):
+def test_fact_lines_of_hidden_facts_are_left_out(make_case: Callable[..., ChainCase]):
     case = make_case(params={"reveal_answer": False, "reveal_target": False})
     text = "\n".join(fact_lines(case, Stage.ZOOM, 1, FULL_VIEW))
     assert "Reference" not in text
     assert "Target" not in text
 
 
-def test_fact_lines_in_a_crop_map_objects_into_it_and_drop_those_outside(make_case):
+def test_fact_lines_in_a_crop_map_objects_into_it_and_drop_those_outside(
+    make_case: Callable[..., ChainCase],
+):
     near = SceneObject(1, "cat", (0.5, 0.5, 0.6, 0.6), 0.5)
     far = SceneObject(2, "dog", (0.0, 0.0, 0.2, 0.2), 0.5)
     no_depth = SceneObject(4, "cup", (0.5, 0.5, 0.75, 0.75), None)
@@ -66,7 +71,7 @@ def test_fact_lines_in_a_crop_map_objects_into_it_and_drop_those_outside(make_ca
 
 
 @pytest.mark.parametrize("stage", list(Stage))
-def test_templates_hold_the_mark_once_and_forge_no_label(stage):
+def test_templates_hold_the_mark_once_and_forge_no_label(stage: Stage):
     text = template(stage)
     assert text.count(FACTS_MARK) == 1
     assert not LABELS.search(text)
@@ -90,7 +95,7 @@ FORGERIES = st.text(max_size=30).map(
     choices=st.lists(FORGERIES, max_size=3),
 )
 def test_make_ask_with_forged_labels_in_any_fact_keeps_one_line_each(
-    question, answer, category, choices
+    question: str, answer: str, category: str, choices: list[str]
 ):
     scene_object = SceneObject(1, category, FULL_VIEW, 0.5)
     case = ChainCase(
@@ -104,7 +109,7 @@ def test_make_ask_with_forged_labels_in_any_fact_keeps_one_line_each(
     assert labels.count("Choices") == bool(choices)
 
 
-def test_make_ask_with_the_mark_in_the_question_fills_in_once(make_case):
+def test_make_ask_with_the_mark_in_the_question_fills_in_once(make_case: Callable[..., ChainCase]):
     prompt = make_ask(make_case(question=f"a {FACTS_MARK} b"), Stage.ZOOM, 1, FULL_VIEW).prompt
     assert f"Question: a {FACTS_MARK} b" in prompt
     assert prompt.count("Task: zoom") == 1

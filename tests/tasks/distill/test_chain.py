@@ -1,4 +1,7 @@
+import itertools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,14 +19,16 @@ TARGET = (0.494, 0.456, 0.654, 0.610)
 TIGHT = [0.48, 0.44, 0.66, 0.62]
 
 
-def _case(**params) -> ChainCase:
+def _case(**params: Any) -> ChainCase:
     return ChainCase(
         "sample_1", "What?", (), "stop", "text", TARGET, "image_1", 1000, 1000, (),
         ChainParams("t", **params),
     )  # fmt: skip
 
 
-def test_next_ask_on_figure_2_zooms_twice_and_ends_on_crop_2(make_case, said, answered):
+def test_next_ask_on_figure_2_zooms_twice_and_ends_on_crop_2(
+    make_case: Callable[..., ChainCase], said: Callable[..., str], answered: Callable[..., str]
+):
     """arXiv:2511.17731, figure 2."""
     case = make_case()
     first = next_ask(case, [])
@@ -45,14 +50,16 @@ def test_next_ask_on_figure_2_zooms_twice_and_ends_on_crop_2(make_case, said, an
     assert next_ask(case, [*replies, Reply(answered())]) == Finished(StopReason.ANSWERED)
 
 
-def test_next_ask_after_a_tight_region_asks_for_the_final(make_case, said):
+def test_next_ask_after_a_tight_region_asks_for_the_final(
+    make_case: Callable[..., ChainCase], said: Callable[..., str]
+):
     ask = next_ask(make_case(), [Reply(said(TIGHT))])
     assert (ask.stage, ask.round, ask.view_box) == (Stage.FINAL, 2, tuple(TIGHT))
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 4, 5])
 def test_next_ask_with_regions_that_never_get_tight_shows_at_most_the_rounds(
-    make_case, said, rounds
+    make_case: Callable[..., ChainCase], said: Callable[..., str], rounds: int
 ):
     case, replies = make_case(params={"rounds": rounds}), []
     while (ask := next_ask(case, replies)).stage is Stage.ZOOM:
@@ -71,7 +78,10 @@ def test_next_ask_with_regions_that_never_get_tight_shows_at_most_the_rounds(
     ],
 )
 def test_next_ask_of_a_sample_that_does_not_zoom_asks_once_about_the_image(
-    make_case, answered, changes, route
+    make_case: Callable[..., ChainCase],
+    answered: Callable[..., str],
+    changes: dict[str, Any],
+    route: Route,
 ):
     case = make_case(**changes)
     ask = next_ask(case, [])
@@ -89,7 +99,9 @@ def test_next_ask_of_a_sample_that_does_not_zoom_asks_once_about_the_image(
         ({"question": " \n"}, StopReason.NO_QUESTION),
     ],
 )
-def test_next_ask_without_image_or_question_asks_nothing(make_case, changes, reason):
+def test_next_ask_without_image_or_question_asks_nothing(
+    make_case: Callable[..., ChainCase], changes: dict[str, Any], reason: StopReason
+):
     assert next_ask(make_case(**changes), []).stop_reason is reason
 
 
@@ -106,7 +118,7 @@ def test_next_ask_without_image_or_question_asks_nothing(make_case, changes, rea
     ],
 )
 def test_next_ask_after_a_bad_zoom_reply_keeps_the_view_and_asks_for_the_final(
-    make_case, said, reply, code
+    make_case: Callable[..., ChainCase], said: Callable[..., str], reply: Reply, code: Failure
 ):
     case = make_case()
     good = Reply(said([0.40, 0.30, 0.70, 0.70]))
@@ -118,7 +130,9 @@ def test_next_ask_after_a_bad_zoom_reply_keeps_the_view_and_asks_for_the_final(
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.SKIPPED, Outcome.REFUSED])
-def test_next_ask_after_a_failed_call_ends_the_chain(make_case, said, outcome):
+def test_next_ask_after_a_failed_call_ends_the_chain(
+    make_case: Callable[..., ChainCase], said: Callable[..., str], outcome: Outcome
+):
     finished = next_ask(make_case(), [Reply(said(TIGHT), outcome)])
     assert finished.stop_reason is StopReason.CALL_FAILED
 
@@ -133,19 +147,25 @@ def test_next_ask_after_a_failed_call_ends_the_chain(make_case, said, outcome):
         Reply('{"reasoning": "a", "answer": "b"}', Outcome.TRUNCATED),
     ],
 )
-def test_next_ask_after_a_bad_final_reply_ends_without_an_answer(make_case, said, reply):
+def test_next_ask_after_a_bad_final_reply_ends_without_an_answer(
+    make_case: Callable[..., ChainCase], said: Callable[..., str], reply: Reply
+):
     finished = next_ask(make_case(), [Reply(said(TIGHT)), reply])
     assert finished.stop_reason is StopReason.NO_ANSWER
 
 
-def test_walk_with_replies_after_the_end_gives_them_no_turn(make_case, said, answered):
+def test_walk_with_replies_after_the_end_gives_them_no_turn(
+    make_case: Callable[..., ChainCase], said: Callable[..., str], answered: Callable[..., str]
+):
     replies = [Reply(said(TIGHT)), Reply(answered()), Reply(answered("go"))]
     course = walk(make_case(), replies)
     assert len(course.turns) == 2
     assert course.then == Finished(StopReason.ANSWERED)
 
 
-def test_walk_of_a_tiny_target_never_shows_less_than_the_least_view(make_case, said):
+def test_walk_of_a_tiny_target_never_shows_less_than_the_least_view(
+    make_case: Callable[..., ChainCase], said: Callable[..., str]
+):
     case = make_case(target=(0.5, 0.5, 0.502, 0.502), params={"min_view_px": 40})
     view = next_ask(case, [Reply(said([0.5, 0.5, 0.502, 0.502]))]).view_box
     assert view[2] - view[0] == pytest.approx(0.040)
@@ -165,7 +185,9 @@ def test_walk_of_a_tiny_target_never_shows_less_than_the_least_view(make_case, s
     ),
     st.integers(1, 5),
 )
-def test_walk_of_any_replies_ends_within_the_rounds_on_views_that_hold_the_target(texts, rounds):
+def test_walk_of_any_replies_ends_within_the_rounds_on_views_that_hold_the_target(
+    texts: list[str], rounds: int
+):
     case = _case(rounds=rounds)
     course = walk(case, [Reply(text) for text in texts])
     asks = [turn.ask for turn in course.turns]
@@ -175,7 +197,7 @@ def test_walk_of_any_replies_ends_within_the_rounds_on_views_that_hold_the_targe
     for ask in asks:
         assert contains(ask.view_box, TARGET)
         assert contains(FULL_VIEW, ask.view_box, slack=0)
-    for before, after in zip(asks, asks[1:], strict=False):
+    for before, after in itertools.pairwise(asks):
         assert contains(before.view_box, after.view_box)
 
 
@@ -186,12 +208,12 @@ def test_walk_of_any_replies_ends_within_the_rounds_on_views_that_hold_the_targe
         {"max_view_px": 8}, {"max_tokens": 0},
     ],
 )  # fmt: skip
-def test_chain_params_out_of_range_raise(wrong):
+def test_chain_params_out_of_range_raise(wrong: dict[str, Any]):
     with pytest.raises(RecipeError, match=next(iter(wrong))):
         ChainParams("t", **wrong)
 
 
-def test_chain_id_depends_on_sample_and_parameters_only(make_case):
+def test_chain_id_depends_on_sample_and_parameters_only(make_case: Callable[..., ChainCase]):
     case = make_case()
     assert case.chain_id == make_case(question="Else?").chain_id
     assert case.chain_id != make_case(sample_id="sample_2").chain_id

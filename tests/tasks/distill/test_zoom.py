@@ -1,12 +1,13 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sightline.boxes import FULL_VIEW, area, contains, from_view, to_view
+from sightline.boxes import FULL_VIEW, Box, area, contains, from_view, to_view
 from tasks.distill.case import target_of
 from tasks.distill.zoom import (
     Region,
@@ -27,7 +28,7 @@ def _seed_rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def _boxes(low: float = 0.0, high: float = 1.0):
+def _boxes(low: float = 0.0, high: float = 1.0) -> st.SearchStrategy[Box]:
     side = st.floats(low, high, allow_nan=False)
     ordered = st.tuples(side, side).filter(lambda p: abs(p[0] - p[1]) > 0.01).map(sorted)
     return st.tuples(ordered, ordered).map(lambda xy: (xy[0][0], xy[1][0], xy[0][1], xy[1][1]))
@@ -58,7 +59,7 @@ def test_is_gated_at_exactly_the_share_is_false():
     assert is_gated((0.0, 0.0, 0.5, 0.5001), gate_share=0.25)
 
 
-def test_is_gated_on_the_cub_seed_gives_the_published_single_round_share(real_data):
+def test_is_gated_on_the_cub_seed_gives_the_published_single_round_share(real_data: Path):
     rows = _seed_rows(real_data / "viscot_full" / "cub_cot_train.jsonl")
     targets = [target_of(r["bboxs"], r["width"], r["height"]) for r in rows]
     gated = sum(t is not None and is_gated(t) for t in targets)
@@ -67,7 +68,9 @@ def test_is_gated_on_the_cub_seed_gives_the_published_single_round_share(real_da
 
 
 @pytest.mark.parametrize(("name", "published"), [("cub", 249.0), ("sroie", 480.4)])
-def test_target_of_the_seeds_gives_the_published_average_box_size(real_data, name, published):
+def test_target_of_the_seeds_gives_the_published_average_box_size(
+    real_data: Path, name: str, published: float
+):
     rows = _seed_rows(real_data / "viscot_full" / f"{name}_cot_train.jsonl")
     areas = []
     for row in rows:
@@ -76,7 +79,7 @@ def test_target_of_the_seeds_gives_the_published_average_box_size(real_data, nam
     assert round(math.sqrt(sum(areas) / len(areas)), 1) == pytest.approx(published, abs=0.11)
 
 
-def test_single_round_mix_on_the_sroie_seed_comes_near_the_published_share(real_data):
+def test_single_round_mix_on_the_sroie_seed_comes_near_the_published_share(real_data: Path):
     rows = _seed_rows(real_data / "viscot_full" / "sroie_cot_train.jsonl")
     single = 0
     for i, row in enumerate(rows):
@@ -106,7 +109,7 @@ def test_in_mix_over_many_ids_takes_about_its_share_and_never_changes():
         (0.5, 0.5, 0.5004, 0.9),
     ],
 )
-def test_verify_and_fix_of_a_malformed_region_discards_it(stated):
+def test_verify_and_fix_of_a_malformed_region_discards_it(stated: Any):
     assert clean_region(stated) is None
     assert verify_and_fix(stated, (0.4, 0.4, 0.6, 0.6)) is None
 
@@ -118,7 +121,7 @@ def test_verify_and_fix_of_a_region_that_leaves_the_view_clips_it():
 
 
 @given(stated=_boxes(-0.5, 1.5), target=_boxes())
-def test_verify_and_fix_holds_target_and_statement_and_nothing_less(stated, target):
+def test_verify_and_fix_holds_target_and_statement_and_nothing_less(stated: Any, target: Box):
     region = verify_and_fix(stated, target)
     inside = clean_region(stated)
     assume(region is not None and inside is not None)
@@ -136,7 +139,9 @@ def test_verify_and_fix_holds_target_and_statement_and_nothing_less(stated, targ
     size=st.tuples(st.integers(1, 3000), st.integers(1, 3000)),
     least=st.integers(1, 64),
 )
-def test_next_view_lies_on_the_pixel_grid_and_holds_the_region(region, view, size, least):
+def test_next_view_lies_on_the_pixel_grid_and_holds_the_region(
+    region: Box, view: Box, size: tuple[int, int], least: int
+):
     got = next_view(region, view, size, least)
     assert contains(FULL_VIEW, got, slack=0)
     assert contains(got, from_view(region, view), slack=2e-6)
@@ -169,7 +174,7 @@ def test_seen_in_drops_what_lies_mostly_outside_and_clips_the_rest():
 
 
 @pytest.mark.parametrize("boxes", [None, [], [[5, 5, 5, 9]], [["a", 0, 1, 1]], [[0, 0, 1]]])
-def test_target_of_boxes_without_an_area_is_none(boxes):
+def test_target_of_boxes_without_an_area_is_none(boxes: Any):
     assert target_of(boxes, 100, 100) is None
 
 
