@@ -2,6 +2,7 @@
 
 Pixels travel to the device as uint8 and are normalised there.  bf16 is used on a GPU; on a CPU it
 is faster only with the right instructions and changes the numbers, so there it must be asked for.
+The last layer stays in fp32 either way.
 Missing or misshapen tensors are an error here: `transformers` would fill them with noise and warn.
 """
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from transformers import DepthAnythingForDepthEstimation
+from transformers.utils import logging
 
 from infra.depth_codec import Direction
 from sightline.errors import CheckpointError
@@ -43,6 +45,7 @@ class DepthModel:
         on_gpu = self._device.type == "cuda"
         self.precision = ("bf16" if on_gpu else "fp32") if precision == "auto" else precision
         self._net = _load(folder)
+        self._net.head.conv3 = _InFullPrecision(self._net.head.conv3)
         self._net.to(self._device, memory_format=torch.channels_last).eval()
         self.kind: str = self._net.config.depth_estimation_type
         is_metric = self.kind == "metric"
@@ -65,6 +68,20 @@ class DepthModel:
         return nullcontext()
 
 
+class _InFullPrecision(torch.nn.Module):
+    """The last layer, kept out of autocast: bf16 has 8 bits where a stored map has 12."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self._layer = layer
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output in float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            out: torch.Tensor = self._layer(features.float())
+        return out
+
+
 def use_threads(threads: int) -> None:
     """Limit the cores torch computes on in this process; 0 leaves them as they are."""
     if threads > 0:
@@ -76,6 +93,8 @@ def _device_name(device: str) -> str:
 
 
 def _load(folder: Path) -> Any:
+    transformers_logging: Any = logging
+    transformers_logging.disable_progress_bar()  # a worker has no terminal
     try:
         loaded: Any = DepthAnythingForDepthEstimation.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True

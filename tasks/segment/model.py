@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from torch.nn import functional
 from transformers import AutoModelForSemanticSegmentation
+from transformers.utils import logging
 
 from sightline.errors import CheckpointError
 
@@ -83,6 +84,8 @@ def use_threads(threads: int) -> None:
 
 
 def _load(folder: Path) -> Any:
+    transformers_logging: Any = logging
+    transformers_logging.disable_progress_bar()  # a worker has no terminal
     try:
         loaded: Any = AutoModelForSemanticSegmentation.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
