@@ -16,6 +16,8 @@ from sightline.outcomes import Outcome
 
 THINK_OPEN: Final = "<think>"
 THINK_CLOSE: Final = "</think>"
+MAX_TOKENS: Final = 2**40
+"""A count beyond this is no count; it would not fit its column."""
 THINKING_FIELDS: Final = ("reasoning_content", "reasoning")
 """vLLM, SGLang and DeepSeek; OpenRouter and newer vLLM."""
 
@@ -128,14 +130,18 @@ def _usage(usage: dict[str, Any]) -> Usage:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 <= value <= MAX_TOKENS else None
 
 
 def _text_of(content: Any) -> str:
-    """Return text given as a string or as a list of text parts."""
+    """Return text given as a string or as a list of text parts.
+
+    A reply cut inside an emoji ends in half a surrogate pair, which no table can store.
+    """
     if isinstance(content, list):
         return "".join(_text_of(_object(part).get("text")) for part in content)
-    return content if isinstance(content, str) else ""
+    return content.encode("utf-8", "replace").decode() if isinstance(content, str) else ""
 
 
 def _object(value: Any) -> dict[str, Any]:

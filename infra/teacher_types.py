@@ -69,7 +69,7 @@ class Request:
             for part in self.content
         ]
         try:
-            return canonical_json(
+            text = canonical_json(
                 {
                     "endpoint_class": ENDPOINT_CLASS,
                     "model": self.model,
@@ -80,11 +80,13 @@ class Request:
         except (TypeError, ValueError) as exc:
             msg = f"parameters must be plain finite JSON values: {exc}"
             raise UsageError(msg) from exc
+        # Half a surrogate pair has no UTF-8 form; its JSON escape means the same and has one.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     @property
     def request_key(self) -> str:
         """Return the sha256 of the canonical request: 64 hex characters."""
-        return hashlib.sha256(self.request_json.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(self.request_json.encode("utf-8")).hexdigest()
 
     @property
     def call_key(self) -> CallKey:
