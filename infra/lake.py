@@ -28,7 +28,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from infra.lake_files import BLOB_GROUP_ROWS, GROUP_ROWS, PartWriter, StagedPart, discard
 from infra.objects import ObjectStore, StorageOptions, open_store
-from sightline.arrow_files import arrow_filesystem, normalise_uri
+from sightline.arrow_files import arrow_filesystem, is_s3, normalise_uri
 from sightline.errors import LakeError
 from sightline.provenance import FINGERPRINT_HEX_CHARS, Commit
 from sightline.schemas import Contract
@@ -221,19 +221,26 @@ class Lake:
 
     def _writable(self, contract: Contract) -> DeltaTable:
         handle = self._handle(contract)
-        if handle is not None:
-            return _evolved(handle, contract)
+        return self._created(contract) if handle is None else _evolved(handle, contract)
+
+    def _created(self, contract: Contract) -> DeltaTable:
         uri = f"{self.uri}/{contract.path}"
-        if not uri.startswith("s3://"):
+        if not is_s3(uri):
             Path(uri).mkdir(parents=True, exist_ok=True)
-        return DeltaTable.create(
-            uri,
-            DeltaSchema.from_arrow(contract.schema),
-            partition_by=["part"],
-            name=f"{contract.name}_v{contract.version}",
-            description=contract.grain,
-            storage_options=self.options,
-        )
+        try:
+            return DeltaTable.create(
+                uri,
+                DeltaSchema.from_arrow(contract.schema),
+                partition_by=["part"],
+                name=f"{contract.name}_v{contract.version}",
+                description=contract.grain,
+                storage_options=self.options,
+            )
+        except DeltaError:
+            handle = self._handle(contract)  # another writer may have been first
+            if handle is None:
+                raise
+            return handle
 
     def _commit_until_accepted(
         self, contract: Contract, staged: Sequence[StagedPart]
