@@ -34,6 +34,9 @@ with disputes as (
         sample_id,
         min(kind || ': ' || coalesce(other_answer, 'no answer')) as reason
     from label_disputes
+    where
+        kind = 'twin'
+        or n > 1
     group by sample_id
 ),
 
@@ -79,8 +82,9 @@ order by kind, turn, md5(sample_id)
 def choose(query: Query, most: int) -> list[Choice]:
     """Return at most `most` samples: half accepted, a quarter rejected, a quarter disputed.
 
-    What one kind lacks the others fill.  Samples nobody was asked about are shown only where
-    there is nothing else.
+    One wrong answer is a rejection; a dispute is a twin that says otherwise, or an answer that
+    several chains agree on.  What one kind lacks the others fill.  Samples nobody was asked about
+    are shown only where there is nothing else.
     """
     by_kind: dict[str, list[Choice]] = {kind: [] for kind in (*ASKED, UNASKED)}
     for row in query(CANDIDATES, [most]).to_pylist():

@@ -13,6 +13,7 @@ from sightline.boxes import Box, area, as_box, clip, px_to_frac, to_view
 from tasks.publish.choice import Choice, Query
 from tasks.publish.overlays import (
     MAX_SIDE_PX,
+    RGB,
     SMALL_SIDE_PX,
     DepthRow,
     Frame,
@@ -48,9 +49,12 @@ class RoundView:
 
 @dataclass(frozen=True, slots=True)
 class VerdictLine:
-    """One judgement; `passed` is None where it could not be decided."""
+    """One judgement; `passed` is None where it could not be decided.
 
-    subject_kind: str
+    `round` is that of the reply judged, None for a verdict on the chain or the sample.
+    """
+
+    round: int | None
     rule: str
     passed: bool | None
     score: float | None
@@ -112,8 +116,8 @@ select generation_id, kind, text, box, box_original
 from steps where list_contains(?, chain_id) order by generation_id, position
 """
 VERDICTS = """
-select subject_id, subject_kind, rule, passed, score, detail
-from verdicts where list_contains(?, subject_id) order by rule, subject_kind, subject_id
+select subject_id, rule, passed, score, detail
+from verdicts where list_contains(?, subject_id) order by rule, subject_id
 """
 OBJECTS = """
 select image_id, object_id, category, box, mask_rle, mask_width, mask_height, depth_median,
@@ -147,7 +151,8 @@ def _view(query: Query, choice: Choice, sample: Row) -> SampleView:
     image_id = sample["image_id"]
     replies = _keyed(query, REPLIES, [choice.chain_id], "chain_id")[choice.chain_id]
     steps = _keyed(query, STEPS, [choice.chain_id], "generation_id")
-    subjects = [choice.chain_id, choice.sample_id, *(r["generation_id"] for r in replies)]
+    rounds = {reply["generation_id"]: reply["round"] for reply in replies}
+    subjects = [choice.chain_id, choice.sample_id, *rounds]
     verdicts = query(VERDICTS, [[s for s in subjects if s]]).to_pylist()
     objects = _keyed(query, OBJECTS, [image_id], "image_id")[image_id]
     wanted = sorted({image_id, *(r["view_image_id"] for r in replies)} - {None})
@@ -168,10 +173,10 @@ def _view(query: Query, choice: Choice, sample: Row) -> SampleView:
         original=None if rgb is None else picture_of(
             rgb, _alt(sample), (*_truth_frames(truth), *_roi_frames(replies, steps)), MAX_SIDE_PX
         ),
-        depth=_depth_picture(query, image_id),
+        depth=_depth_picture(query, image_id, rgb),
         masks=None if rgb is None or not objects else _mask_picture(rgb, objects),
         rounds=tuple(_round(r, steps[r["generation_id"]], stored, truth) for r in replies),
-        verdicts=tuple(_verdict(row) for row in verdicts),
+        verdicts=tuple(sorted((_verdict(row, rounds) for row in verdicts), key=_place)),
         objects=tuple(_object(row) for row in objects[:MAX_OBJECTS]),
     )  # fmt: skip
 
@@ -206,17 +211,17 @@ def _alt(sample: Row) -> str:
     return f"Image of the question: {_clipped(sample['question']) or 'no question'}"
 
 
-def _depth_picture(query: Query, image_id: str) -> Picture | None:
+def _depth_picture(query: Query, image_id: str, rgb: RGB | None) -> Picture | None:
+    size = None if rgb is None else (rgb.shape[1], rgb.shape[0])
+    alt = "Depth of the image: bright is near, dark is far"
     for row in query(DEPTHS, [[image_id]]).to_pylist():
         del row["image_id"]
-        rgb = depth_pixels(DepthRow(**row))
-        return rgb if rgb is None else picture_of(
-            rgb, "Depth of the image: bright is near, dark is far", (), SMALL_SIDE_PX
-        )  # fmt: skip
+        coloured = depth_pixels(DepthRow(**row), size)
+        return coloured if coloured is None else picture_of(coloured, alt, (), SMALL_SIDE_PX)
     return None
 
 
-def _mask_picture(rgb: Any, objects: Sequence[Row]) -> Picture:
+def _mask_picture(rgb: RGB, objects: Sequence[Row]) -> Picture:
     masks = [
         MaskRow(row["object_id"], row["mask_rle"], row["mask_width"], row["mask_height"])
         for row in objects
@@ -235,12 +240,13 @@ def _round(
     frames = [*_truth_frames(_seen(truth, view))]
     if roi is not None:
         frames.append(Frame(roi, "roi", f"round {reply['round']}", reply["round"]))
+    repeats = reply["stage"] == "single"  # the original, which stands above
     alt = f"What the teacher saw in round {reply['round']}"
     return RoundView(
         number=reply["round"],
         stage=reply["stage"],
         outcome=reply["outcome"],
-        picture=None if rgb is None else picture_of(rgb, alt, frames, SMALL_SIDE_PX),
+        picture=None if rgb is None or repeats else picture_of(rgb, alt, frames, SMALL_SIDE_PX),
         description=_clipped(said.get("description", {}).get("text")),
         roi=roi,
         note=_clipped(said.get("roi", {}).get("text")),
@@ -256,10 +262,13 @@ def _seen(truth: Iterable[Box], view: Box | None) -> Iterator[Box]:
             yield inside
 
 
-def _verdict(row: Row) -> VerdictLine:
-    return VerdictLine(
-        row["subject_kind"], row["rule"], row["passed"], row["score"], _clipped(row["detail"])
-    )
+def _verdict(row: Row, rounds: Mapping[str, int]) -> VerdictLine:
+    number = rounds.get(row["subject_id"])
+    return VerdictLine(number, row["rule"], row["passed"], row["score"], _clipped(row["detail"]))
+
+
+def _place(verdict: VerdictLine) -> tuple[int, str]:
+    return (verdict.round or 0, verdict.rule)
 
 
 def _object(row: Row) -> ObjectLine:

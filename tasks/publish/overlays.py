@@ -24,6 +24,8 @@ MAX_SIDE_PX = 480
 """Longer side of any picture on the page."""
 SMALL_SIDE_PX = 320
 """Longer side of depth, masks and the views of rounds."""
+LEAST_SIDE_PX = 240
+"""A smaller picture is shown enlarged to this longer side."""
 GOLDEN_ANGLE = 0.618034
 """Share of the colour circle between neighbours: any first n hues are well apart."""
 MASK_STRENGTH = 0.5
@@ -72,6 +74,11 @@ class Picture:
     alt: str
     frames: tuple[Frame, ...] = ()
 
+    @property
+    def shown_width(self) -> int:
+        """Return the width on the page: small crops are enlarged until they can be read."""
+        return round(self.width * max(1.0, LEAST_SIDE_PX / max(self.width, self.height)))
+
 
 @dataclass(frozen=True, slots=True)
 class DepthRow:
@@ -114,8 +121,13 @@ def picture_of(
     return Picture(uri, small.shape[1], small.shape[0], alt, tuple(frames))
 
 
-def depth_pixels(row: DepthRow) -> RGB | None:
-    """Return depth in colour, bright is near; None for a map that cannot be read."""
+def depth_pixels(row: DepthRow, size: tuple[int, int] | None = None) -> RGB | None:
+    """Return depth in colour, bright is near; None for a map that cannot be read.
+
+    Args:
+        row: the stored map.
+        size: width and height to stretch the map to, as maps have the model's grid.
+    """
     try:
         levels = decode_levels(row.png)
         direction = Direction(row.direction)
@@ -123,6 +135,8 @@ def depth_pixels(row: DepthRow) -> RGB | None:
         return None
     near = nearness(values_of(levels, row.lo, row.hi), row.p2, row.p98, direction)
     coloured = cv2.applyColorMap((near * 255).astype(np.uint8), cv2.COLORMAP_MAGMA)
+    if size is not None:
+        coloured = cv2.resize(coloured, size, interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(coloured[:, :, ::-1]).astype(np.uint8)
 
 

@@ -50,6 +50,11 @@ class CheckLine:
             return "passed"
         return "warned" if self.severity == "warn" else "failed"
 
+    @property
+    def urgency(self) -> int:
+        """Return 0 for what must be looked at first."""
+        return ("failed", "warned", "passed").index(self.state)
+
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
