@@ -162,7 +162,8 @@ class LocalStore:
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See `ObjectStore.list`."""
-        folder = (self._root / prefix).parent if not prefix.endswith("/") else self._root / prefix
+        is_folder = not prefix or prefix.endswith("/")
+        folder = self._root / prefix if is_folder else (self._root / prefix).parent
         found = []
         for path in folder.rglob("*"):
             key = path.relative_to(self._root).as_posix()
