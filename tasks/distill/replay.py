@@ -18,8 +18,8 @@ from sightline.schemas import FAILURES, STEPS
 from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase
 from tasks.distill.chain import Finished, Reply, StopReason, Turn, frame_of, walk
-from tasks.distill.parse import FinalReply, ZoomReply, cites_in, storable
-from tasks.distill.stated_boxes import Frame, StatedBox
+from tasks.distill.parse import Cite, FinalReply, ZoomReply, cites_in, storable
+from tasks.distill.stated_boxes import StatedBox
 from tasks.distill.zoom import clean_region
 
 PARSE = "parse"
@@ -160,7 +160,9 @@ def _steps(case: ChainCase, turn: Turn, row: Mapping[str, Any]) -> Iterator[dict
     if isinstance(parsed, FinalReply):
         yield {"kind": "answer", "text": parsed.answer}
     said = "\n".join(text for text in (parsed.description, parsed.reasoning) if text)
-    yield from _cites(said, frame_of(case, turn.ask), turn.ask.view_box, view_id)
+    names = [scene_object.category for scene_object in case.objects]
+    for cite in cites_in(said, frame_of(case, turn.ask), names):
+        yield _cite(cite, turn.ask.view_box, view_id)
 
 
 def _roi(turn: Turn, parsed: ZoomReply, view_id: str) -> dict[str, Any]:
@@ -172,15 +174,11 @@ def _roi(turn: Turn, parsed: ZoomReply, view_id: str) -> dict[str, Any]:
     return {"kind": "roi", "text": note} | _boxes(box, stated, turn.ask.view_box, view_id)
 
 
-def _cites(text: str, frame: Frame, view: Box, view_id: str) -> Iterator[dict[str, Any]]:
-    for cite in cites_in(text, frame):
-        stated = cite.box if isinstance(cite.box, StatedBox) else None
-        usable = stated.box if stated and _lies_inside(stated.box) else None
-        yield {
-            "kind": "cite",
-            "text": cite.name,
-            "cited_depth": cite.depth,
-        } | _boxes(clean_region(usable), stated, view, view_id)
+def _cite(cite: Cite, view: Box, view_id: str) -> dict[str, Any]:
+    stated = cite.box if isinstance(cite.box, StatedBox) else None
+    usable = clean_region(stated.box) if stated and _lies_inside(stated.box) else None
+    said = {"kind": "cite", "text": cite.name, "cited_depth": cite.depth}
+    return said | _boxes(usable, stated, view, view_id)
 
 
 def _lies_inside(box: Box, slack: float = 0.005) -> bool:

@@ -9,11 +9,10 @@ one region keep two pictures, and no key of `images` is written by two parts.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from infra.images import MEDIA_TYPES, ImageHeader, decode, inspect_header
 from infra.pixels import crop, encode_jpeg, pixel_sha, thumbnail
-from infra.shelf import ShelvedImage
 from infra.teacher_types import ImagePart
 from sightline.boxes import FULL_VIEW, Box
 from sightline.ids import content_id, image_id
@@ -24,6 +23,25 @@ SENT_AS_STORED = frozenset({"jpeg", "png", "webp"})
 
 _START_OF_IMAGE = b"\xff\xd8"
 _COMMENT = b"\xff\xfe"
+
+
+class Original(Protocol):
+    """A stored image with what its crops inherit, as `infra.shelf` gives it."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes as stored."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The dataset that brought it."""
+        ...
+
+    @property
+    def licence(self) -> str | None:
+        """The licence the source states."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +60,7 @@ class ViewCutter:
         load: gives a stored image by its id, raising `ImageProblem` if there is none.
     """
 
-    load: Callable[[str], ShelvedImage]
+    load: Callable[[str], Original]
 
     def __call__(self, case: ChainCase, view_box: Box) -> View:
         """Return the view of the case's image.
@@ -71,7 +89,7 @@ def _is_sendable(header: ImageHeader, max_view_px: int) -> bool:
     )
 
 
-def _cut(case: ChainCase, parent_id: str, original: ShelvedImage, view_box: Box) -> View:
+def _cut(case: ChainCase, parent_id: str, original: Original, view_box: Box) -> View:
     rgb = thumbnail(crop(decode(original.data).rgb, view_box), case.params.max_view_px)
     label = content_id("view", parent_id, case.question, case.answer)
     data = labelled_jpeg(encode_jpeg(rgb), label)
