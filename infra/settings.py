@@ -8,6 +8,7 @@ error text shows them.  `docs/reference/settings.md` is generated from the field
 
 import difflib
 import os
+import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -174,6 +175,12 @@ class Settings(BaseSettings):
         description="Prefect API, such as `http://127.0.0.1:4200/api`; empty starts a server for "
         "the run. Also read from `PREFECT_API_URL`.",
     )
+    prefect_profiles: Path = Field(
+        Path("~/.prefect/profiles.toml"),
+        validation_alias=_also("PREFECT_PROFILES", "PREFECT_PROFILES_PATH"),
+        description="Prefect's own configuration, whose active profile names the API if the "
+        "variable does not. Also read from `PREFECT_PROFILES_PATH`.",
+    )
     prefect_home: Path | None = Field(
         None, description="Folder of the local Prefect history; empty means `prefect` in state_dir."
     )
@@ -253,6 +260,19 @@ class Settings(BaseSettings):
         return (self.prefect_home or self.state_dir / "prefect").expanduser().absolute()
 
     @property
+    def configured_api_url(self) -> str | None:
+        """Return the Prefect API that the user chose, by variable or by Prefect profile."""
+        if self.prefect_api_url is not None:
+            return self.prefect_api_url
+        try:
+            profiles = tomllib.loads(self.prefect_profiles.expanduser().read_text())
+            active = profiles["profiles"][profiles["active"]]
+        except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError):
+            return None
+        url = active.get("PREFECT_API_URL")
+        return None if url is None else str(url)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Return every secret value, for the filter that keeps them out of logs."""
         values = [_plain(v) for v in dict(self).values() if isinstance(v, SecretStr)]
@@ -305,6 +325,8 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks,infra",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": settings.log_level,
     }
 
 
