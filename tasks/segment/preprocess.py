@@ -28,8 +28,8 @@ class MaskRule:
     """
 
     input_px: int
-    min_area_frac: float = 0.0005
-    max_segments: int = 64
+    min_area_frac: float = 0.001
+    max_segments: int = 32
     background: tuple[str, ...] = ("background",)
 
     def __post_init__(self) -> None:

@@ -41,8 +41,8 @@ class SegmentWorker:
         self,
         weights: str,
         input_px: int,
-        min_area_frac: float = 0.0005,
-        max_segments: int = 64,
+        min_area_frac: float = 0.001,
+        max_segments: int = 32,
         device: str = "auto",
         threads: int = 0,
     ) -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,18 @@ def test_resolve_empty_prefix_is_an_error(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         resolve("s3://bucket/x", cache=tmp_path, stores=lambda _: open_store(tmp_path / "empty"))
+
+
+def test_resolve_hub_id_in_the_cache_of_this_machine_needs_no_network(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cached = tmp_path / "hub" / "models--org--net"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("a" * 40)
+    shutil.copytree(folder, cached / "snapshots" / ("a" * 40))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    found = resolve("org/net")
+    assert (found.name, found.weights_sha) == ("org/net", sha(folder / "model.safetensors"))
+    with pytest.raises(CheckpointError, match="not in the hub cache"):
+        resolve("org/another@main")
