@@ -183,6 +183,12 @@ def _reach_bucket(
     connection.register_filesystem(ArrowFiles(arrow_filesystem(uri, storage)[0]))
 
 
+def has_httpfs() -> bool:
+    """Return whether DuckDB's own S3 reader is on this machine; pyarrow reads where it is not."""
+    with duckdb.connect() as connection:
+        return _load_httpfs(connection, offline=True)
+
+
 def _load_httpfs(connection: duckdb.DuckDBPyConnection, *, offline: bool) -> bool:
     statements = ["load httpfs"] if offline else ["load httpfs", "install httpfs; load httpfs"]
     for statement in statements:
