@@ -1,6 +1,6 @@
 """Train and measure the two tiny networks that the demo and the tests use.
 
-    python -m scripts.train_embedded_models                  # both, 50 minutes of one core
+    python -m scripts.train_embedded_models                  # both, about an hour of one core
     python -m scripts.train_embedded_models --evaluate-only  # the committed weights, seconds
 
 Prints the held-out figures as JSON. Training writes `depth/embedded/` and `segment/embedded/` under
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import torch
 
-from scripts.training.cache import TrainingSet, training_set
+from scripts.training.cache import HeldOut, TrainingSet, held_out, training_set
 from scripts.training.card import Training, write_card
 from scripts.training.depth import load_depth_network, train_depth
 from scripts.training.measure import as_json, depth_figures, segment_figures
@@ -37,24 +37,24 @@ class Recipe:
     Attributes:
         steps: batches unless `--steps` says otherwise.
         train: from scenes, steps and seed to the network.
-        measure: from its folder and a number of scenes to figures.
+        measure: from its folder and held-out scenes to figures.
         rule: size of its input.
         output: meaning of its output, for the card.
     """
 
     steps: int
     train: Callable[[TrainingSet, int, int], Any]
-    measure: Callable[[Path, int], dict[str, Any]]
+    measure: Callable[[Path, HeldOut], dict[str, Any]]
     rule: ResizeRule
     output: str
 
 
-def measure_depth(folder: Path, scenes: int) -> dict[str, Any]:
+def measure_depth(folder: Path, scenes: HeldOut) -> dict[str, Any]:
     """Held-out figures of the depth weights in `folder`."""
     return as_json(depth_figures(load_depth_network(folder), scenes))
 
 
-def measure_segment(folder: Path, scenes: int) -> dict[str, Any]:
+def measure_segment(folder: Path, scenes: HeldOut) -> dict[str, Any]:
     """Held-out figures of the segmenter weights in `folder`."""
     return as_json(segment_figures(load_segment_network(folder), scenes))
 
@@ -82,7 +82,7 @@ def folder_of(out: Path, name: str) -> Path:
     return out / name / "embedded"
 
 
-def train(name: str, options: argparse.Namespace) -> None:
+def train(name: str, options: argparse.Namespace, unseen: HeldOut) -> None:
     """Train one network and write its folder."""
     recipe, folder = RECIPES[name], folder_of(options.out, name)
     steps = options.steps or recipe.steps
@@ -96,7 +96,7 @@ def train(name: str, options: argparse.Namespace) -> None:
         output=recipe.output,
         rule=recipe.rule,
         training=Training(steps, options.seed, options.scenes, minutes),
-        figures=recipe.measure(folder, options.held_out),
+        figures=recipe.measure(folder, unseen),
     )
 
 
@@ -109,7 +109,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scenes", type=int, default=8000, help="training scenes")
     parser.add_argument("--held-out", type=int, default=120, help="scenes to measure on")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="rendered scenes; default: a temporary folder")
     parser.add_argument("--evaluate-only", action="store_true")
     return parser.parse_args(arguments)
@@ -120,12 +120,13 @@ def main(arguments: list[str]) -> None:
     options = parsed(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     torch.set_num_threads(options.threads)
+    unseen = held_out(options.held_out)
     names = options.model or sorted(RECIPES)
     with tempfile.TemporaryDirectory() as scratch:
         options.cache = options.cache or Path(scratch)
         for name in [] if options.evaluate_only else names:
-            train(name, options)
-    figures = {n: RECIPES[n].measure(folder_of(options.out, n), options.held_out) for n in names}
+            train(name, options, unseen)
+    figures = {n: RECIPES[n].measure(folder_of(options.out, n), unseen) for n in names}
     print(json.dumps(figures, indent=2))
 
 

@@ -5,7 +5,6 @@ trained on.
 """
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ CHUNK: Final = 100
 """Scenes rendered by one call of a worker process."""
 
 Array = npt.NDArray[Any]
+HeldOut = tuple[tuple[Scene, Rendered], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,11 @@ SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
 }
 
 
-def held_out(count: int) -> Iterator[tuple[Scene, Rendered]]:
-    """Scenes that training never sees, with their truth."""
+def held_out(count: int) -> HeldOut:
+    """The first `count` scenes that training never sees, with their truth."""
     params = SceneParams(n=count, seed=HELD_OUT_SEED)
-    for index in range(count):
-        scene = sample_scene(HELD_OUT_SEED, index, params)
-        yield scene, render(scene)
+    scenes = (sample_scene(HELD_OUT_SEED, index, params) for index in range(count))
+    return tuple((scene, render(scene)) for scene in scenes)
 
 
 def training_set(folder: Path, count: int, processes: int = 2) -> TrainingSet:

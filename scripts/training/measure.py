@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 from torch import nn
 from torch.nn import functional
 
-from scripts.training.cache import held_out
+from scripts.training.cache import HeldOut
 from scripts.training.labels import LABELS, label_map
 from scripts.training.preprocess import (
     DEPTH_RULE,
@@ -89,11 +89,11 @@ class Pair:
     is_correct: bool
 
 
-def depth_figures(network: nn.Module, scenes: int) -> DepthFigures:
-    """Figures over the first `scenes` held-out scenes."""
+def depth_figures(network: nn.Module, scenes: HeldOut) -> DepthFigures:
+    """Figures over `scenes`."""
     correlations: list[float] = []
     pairs: list[Pair] = []
-    for _, rendered in held_out(scenes):
+    for _, rendered in scenes:
         prediction = predicted_depth(network, rendered.rgb)
         truth = 1.0 / rendered.depth
         ground = truth > 0
@@ -101,7 +101,7 @@ def depth_figures(network: nn.Module, scenes: int) -> DepthFigures:
         pairs.extend(_pairs(_normalised_depth(prediction, ground), truth, rendered))
     decided = [pair for pair in pairs if pair.is_decided]
     return DepthFigures(
-        scenes=scenes,
+        scenes=len(scenes),
         spearman_mean=round(float(np.mean(correlations)), 4),
         spearman_worst=round(min(correlations), 4),
         pairs=len(pairs),
@@ -111,11 +111,11 @@ def depth_figures(network: nn.Module, scenes: int) -> DepthFigures:
     )
 
 
-def segment_figures(network: nn.Module, scenes: int) -> SegmentFigures:
-    """Figures over the first `scenes` held-out scenes."""
+def segment_figures(network: nn.Module, scenes: HeldOut) -> SegmentFigures:
+    """Figures over `scenes`."""
     confusion = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
     named: list[bool] = []
-    for scene, rendered in held_out(scenes):
+    for scene, rendered in scenes:
         truth, prediction = label_map(scene, rendered), predicted_labels(network, rendered.rgb)
         cells = truth.astype(np.int64) * len(LABELS) + prediction
         confusion += np.bincount(cells.ravel(), minlength=confusion.size).reshape(confusion.shape)
@@ -124,7 +124,7 @@ def segment_figures(network: nn.Module, scenes: int) -> SegmentFigures:
     occurring = np.nonzero(size[1:])[0] + 1
     iou = hits[occurring] / (size + confusion.sum(0) - hits)[occurring]
     return SegmentFigures(
-        scenes=scenes,
+        scenes=len(scenes),
         mean_iou=round(float(iou.mean()), 4),
         worst_class=LABELS[occurring[iou.argmin()]],
         worst_iou=round(float(iou.min()), 4),

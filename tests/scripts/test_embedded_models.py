@@ -1,5 +1,6 @@
 """The committed networks: what the card says is so, and the goals are met on unseen scenes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from transformers import (
 )
 
 from scripts.train_embedded_models import RECIPES, TASKS, folder_of
+from scripts.training.cache import HeldOut, held_out
 from scripts.training.card import read_card, weights_sha256
 from scripts.training.depth import aligned_loss, load_depth_network
 from scripts.training.labels import LABELS, label_map
@@ -24,8 +26,21 @@ from scripts.training.segment import load_segment_network, overlap_loss
 from tasks.ingest.scenes.render import GENERATOR_VERSION, render
 from tasks.ingest.scenes.world import SceneParams, sample_scene
 
-SCENES = 40
 DEPTH, SEGMENT = folder_of(TASKS, "depth"), folder_of(TASKS, "segment")
+
+
+@pytest.fixture(scope="module")
+def unseen() -> HeldOut:
+    return held_out(40)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    # On a busy machine two threads wait for each other at every layer: several times slower.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_weights_together_stay_within_five_megabytes():
@@ -59,15 +74,15 @@ def test_segment_weights_load_as_any_semantic_model_with_named_classes():
     assert LABELS[:2] == ("background", "red sphere")
 
 
-def test_depth_network_orders_pixels_and_objects_of_unseen_scenes():
-    figures = depth_figures(load_depth_network(DEPTH), SCENES)
+def test_depth_network_orders_pixels_and_objects_of_unseen_scenes(unseen: HeldOut):
+    figures = depth_figures(load_depth_network(DEPTH), unseen)
     assert figures.spearman_mean >= 0.9
     assert figures.order_correct >= 0.95
     assert figures.pairs_decided >= 0.6 * figures.pairs
 
 
-def test_segment_network_finds_solids_of_unseen_scenes():
-    figures = segment_figures(load_segment_network(SEGMENT), SCENES)
+def test_segment_network_finds_solids_of_unseen_scenes(unseen: HeldOut):
+    figures = segment_figures(load_segment_network(SEGMENT), unseen)
     assert figures.mean_iou >= 0.7
     assert figures.objects_named >= 0.8
 
