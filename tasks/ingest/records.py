@@ -1,5 +1,7 @@
 """Records of JSON Lines, JSON arrays and Parquet files, told apart by their first bytes.
 
+A file whose name says JSON Lines is read as such, so that a bad first line is one bad row.
+
 A record keeps where it stands, so that image bytes inside it can be read again on loading instead
 of being held.  Lines and arrays are bounded: a line beyond the limit becomes a bad record and is
 skipped without being held; it is named by the sha256 of all of it.
@@ -27,6 +29,7 @@ SKIP_BYTES = 1 << 20
 PARQUET_MAGIC = b"PAR1"
 IN_ARRAY = -1
 """Place of a record that cannot be read again alone."""
+LINES_SUFFIXES = (".jsonl", ".ndjson")
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".parquet")
 
 
@@ -130,6 +133,8 @@ def _kind(path: Path) -> str:
     except OSError as exc:
         msg = f"expected a readable file at {str(path)!r}, found {exc.strerror}"
         raise SourceError(msg) from exc
+    if path.suffix in LINES_SUFFIXES:
+        return "lines"
     return "array" if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[") else "lines"
 
 
