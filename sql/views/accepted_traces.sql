@@ -83,13 +83,15 @@ select
     finals.description as final_description,
     finals.reasoning as final_reasoning,
     chains.teacher,
-    samples.licence
+    samples.licence,
+    images_meta.licence as image_licence
 from chains
 inner join sample_fates as fates on chains.sample_id = fates.sample_id
 inner join samples on chains.sample_id = samples.sample_id
+left join images_meta on samples.image_ids[1] = images_meta.image_id
 left join zooms on chains.chain_id = zooms.chain_id
 left join finals on chains.chain_id = finals.chain_id
 where
     chains.accepted
     and chains.role = 'teacher'
-    and fates.kept;
+    and fates.askable;

@@ -22,7 +22,7 @@ RGB = npt.NDArray[np.uint8]
 
 MAX_SIDE_PX = 480
 """Longer side of any picture on the page."""
-SMALL_SIDE_PX = 320
+SMALL_SIDE_PX = 280
 """Longer side of depth, masks and the views of rounds."""
 LEAST_SIDE_PX = 240
 """A smaller picture is shown enlarged to this longer side."""
