@@ -42,6 +42,9 @@ order by chain_id
 """
 
 
+IMAGES_BY_ID: Final = "select image_id, format, bytes from images where list_contains(?, image_id)"
+
+
 class ExportFormat(StrEnum):
     """Forms of an export."""
 
@@ -65,7 +68,7 @@ class ExportManifest:
 
     Attributes:
         format: how rows are written.
-        n_rows: accepted traces written.
+        rows: accepted traces written.
         n_images: image files written.
         files: all files but the manifest itself, sorted by path.
         teachers: who wrote the reasoning.
@@ -73,7 +76,7 @@ class ExportManifest:
     """
 
     format: str
-    n_rows: int
+    rows: int
     n_images: int
     files: tuple[ExportedFile, ...]
     teachers: tuple[str, ...]
@@ -116,6 +119,15 @@ def export(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return manifest
+
+
+def images_by(query: Query) -> ReadImages:
+    """Return a reader of images that asks the lake through `query`."""
+
+    def read(image_ids: Sequence[str]) -> Iterator[pa.Table]:
+        yield query(IMAGES_BY_ID, [list(image_ids)])
+
+    return read
 
 
 def _known(form: str) -> ExportFormat:
