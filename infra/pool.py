@@ -190,6 +190,16 @@ class _RaySession:
             "object_store_memory": max(self._setup.object_store_mb, 80) * 2**20,
         }
         where = own if self._setup.address is None else {"address": self._setup.address}
+        try:
+            self._init(where)
+        except RuntimeError as exc:
+            # A busy head now and then starts the process for a `ray://` client too late.
+            if "Starting Ray client server failed" not in str(exc):
+                raise
+            ray.shutdown()
+            self._init(where)
+
+    def _init(self, where: Mapping[str, Any]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # about Ray's own defaults
             ray.init(

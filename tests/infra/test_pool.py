@@ -1,4 +1,4 @@
-"""The behaviours every pool has, each on the local and on the Ray pool."""
+"""The behaviours every pool has, on the local pool and, where processes matter, on Ray."""
 
 import threading
 from collections.abc import Iterator
@@ -20,8 +20,14 @@ def pool(request: pytest.FixtureRequest) -> Iterator[CrewPool]:
     if request.param == "ray":
         yield request.getfixturevalue("ray_pool")
         return
-    with LocalPool(PLACEMENT) as local:
-        yield local
+    yield request.getfixturevalue("local")
+
+
+@pytest.fixture
+def local() -> Iterator[LocalPool]:
+    """For rules that stand above the engine, where starting processes would add nothing."""
+    with LocalPool(PLACEMENT) as pool:
+        yield pool
 
 
 def test_map_many_batches_keeps_input_order(pool: CrewPool):
@@ -64,7 +70,7 @@ def test_map_from_several_threads_shares_workers(pool: CrewPool, tmp_path: Path)
     assert len(list(tmp_path.iterdir())) <= PLACEMENT.workers
 
 
-def test_map_reads_input_lazily_within_the_window(pool: CrewPool):
+def test_map_reads_input_lazily_within_the_window(local: LocalPool):
     read: list[int] = []
 
     def source() -> Iterator[pa.Table]:
@@ -72,18 +78,18 @@ def test_map_reads_input_lazily_within_the_window(pool: CrewPool):
             read.append(value)
             yield batch(value)
 
-    results = pool.map(spec("Sleeper"), source())
+    results = local.map(spec("Sleeper"), source())
     assert not read
     next(results)
     assert len(read) <= WINDOW_PER_WORKER * PLACEMENT.workers + 1
     results.close()  # type: ignore[attr-defined]
 
 
-def test_map_closed_early_leaves_the_pool_usable(pool: CrewPool):
-    results = pool.map(spec("Doubler"), batches(40, 2))
+def test_map_closed_early_leaves_the_pool_usable(local: LocalPool):
+    results = local.map(spec("Doubler"), batches(40, 2))
     next(results)
     results.close()  # type: ignore[attr-defined]
-    assert out(list(pool.map(spec("Doubler"), [batch(7)]))) == [14]
+    assert out(list(local.map(spec("Doubler"), [batch(7)]))) == [14]
 
 
 def test_map_poison_rows_become_failures_and_others_are_kept(pool: CrewPool):
@@ -101,20 +107,20 @@ def test_map_worker_names_failures_itself_passes_them_on(pool: CrewPool):
     assert [f.code for f in result.failed] == [Failure.IMAGE_UNREADABLE] * 2
 
 
-def test_map_batch_of_poison_only_has_an_empty_table(pool: CrewPool):
-    results = list(pool.map(spec("Poisoned", bad=[0, 1]), batches(4, 2)))
+def test_map_batch_of_poison_only_has_an_empty_table(local: LocalPool):
+    results = list(local.map(spec("Poisoned", bad=[0, 1]), batches(4, 2)))
     assert (results[0].table.num_rows, results[0].table.num_columns) == (0, 0)
     assert out(results) == [4, 6]
 
 
-def test_map_batch_without_rows_calls_no_worker(pool: CrewPool):
-    (result,) = pool.map(spec("Doubler"), [batch(1).slice(0, 0)])
+def test_map_batch_without_rows_calls_no_worker(local: LocalPool):
+    (result,) = local.map(spec("Doubler"), [batch(1).slice(0, 0)])
     assert (result.rows, result.failed) == (0, ())
 
 
-def test_map_worker_fails_on_every_row_raises_instead_of_blaming_rows(pool: CrewPool):
+def test_map_worker_fails_on_every_row_raises_instead_of_blaming_rows(local: LocalPool):
     with pytest.raises(PoolError, match=r"failed on all 8 rows.*cannot digest 7"):
-        list(pool.map(spec("Poisoned", bad=list(range(8))), batches(8, 4)))
+        list(local.map(spec("Poisoned", bad=list(range(8))), batches(8, 4)))
 
 
 def test_map_worker_breaks_midway_is_replaced_and_no_row_is_lost(pool: CrewPool, tmp_path: Path):
@@ -134,9 +140,9 @@ def test_map_factory_raises_fails_before_a_batch_is_read(pool: CrewPool):
 
 
 @pytest.mark.parametrize("factory", ["no_such_module:X", "tests.infra.pool_workers:Nobody", "bad"])
-def test_map_factory_does_not_exist_says_so(pool: CrewPool, factory: str):
+def test_map_factory_does_not_exist_says_so(local: LocalPool, factory: str):
     with pytest.raises(PoolError, match=r"no_such_module|Nobody|package\.module:Name"):
-        pool.map(WorkerSpec(factory), [])
+        local.map(WorkerSpec(factory), [])
 
 
 def test_map_worker_raises_our_error_stops_the_step(pool: CrewPool):
@@ -144,9 +150,9 @@ def test_map_worker_raises_our_error_stops_the_step(pool: CrewPool):
         list(pool.map(spec("StopsTheStep"), [batch(1, 2)]))
 
 
-def test_map_batch_without_key_column_names_the_columns(pool: CrewPool):
+def test_map_batch_without_key_column_names_the_columns(local: LocalPool):
     with pytest.raises(PoolError, match=r"expected a key column 'item_id', found \['value'\]"):
-        list(pool.map(spec("Doubler"), [pa.table({"value": [1]})]))
+        list(local.map(spec("Doubler"), [pa.table({"value": [1]})]))
 
 
 def test_map_closed_pool_says_so():

@@ -96,7 +96,7 @@ def await_port(port: int, head: subprocess.Popen[bytes]) -> None:
 
 def test_driver_existing_cluster_gets_this_projects_code(repo_root: Path, cluster: str):
     process = driver(repo_root, cluster, "where")
-    shown, errors = process.communicate(timeout=90)
+    shown, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     values, where = shown.splitlines()
     assert values == "[0, 2, 4, 6]"
