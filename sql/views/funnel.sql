@@ -119,7 +119,7 @@ select
     compared.n_rows,
     percent(compared.n_rows, compared.n_rows_seen) as percent_of_seen,
     percent(compared.n_rows, compared.n_rows_before) as percent_of_before,
-    coalesce(compared.n_rows_before - compared.n_rows, 0) as n_lost,
+    greatest(coalesce(compared.n_rows_before - compared.n_rows, 0), 0) as n_lost,
     losses.lost_to
 from compared
 left join losses on compared.stage = losses.stage
