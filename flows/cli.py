@@ -5,7 +5,9 @@ seconds to import are imported inside the commands, so that `--help` answers at 
 only after its environment is set.
 """
 
+import atexit
 import logging
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -151,7 +153,7 @@ def ui() -> None:
     from infra.prefect_server import serve_ui
     from infra.settings import load_settings
 
-    serve_ui(load_settings())
+    serve_ui(load_settings(), lambda session: typer.echo(f"Prefect UI: {session.ui_url}"))
 
 
 @teacher_app.command("serve")
@@ -175,6 +177,7 @@ def teacher_serve(
 
 def main() -> NoReturn:
     """Run the command line; errors the user can act on are one line without a traceback."""
+    atexit.register(_mute_teardown)
     try:
         app(standalone_mode=True)
     except UsageError as exc:
@@ -182,6 +185,16 @@ def main() -> NoReturn:
     except SightlineError as exc:
         _fail(exc, PROBLEMS)
     sys.exit(0)
+
+
+def _mute_teardown() -> None:
+    """Drop what is written to stderr after the last exit handler.
+
+    Prefect's threads are still alive then, so DuckDB's bindings list every type as leaked, a
+    hundred lines about nothing.  Registered first, hence run last: real messages come before.
+    """
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _fail(error: Exception, code: int) -> NoReturn:

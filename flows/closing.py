@@ -9,18 +9,16 @@ from dataclasses import dataclass
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from tasks.publish.report import render_report
 
 from flows.artifacts import publish_checks, publish_summary, publish_tables
+from flows.inspection import report_page
 from flows.recipe import Recipe
 from flows.runtime import open_lake_of
 from flows.schedule import Schedule
 from infra.catalog import Catalog, CheckResult
-from infra.embedded_teacher.app import DEFAULT_MODEL
 from infra.lake import Lake
 from infra.settings import Settings
 from sightline.errors import SightlineError
-from tasks.publish.report_data import ReportOptions, report_data
 
 REPORTS = "reports"
 """Folder of the lake that holds report pages."""
@@ -77,11 +75,11 @@ def close_build(recipe: Recipe, settings: Settings, schedule: Schedule) -> Build
         PartsFailedError: some parts failed; checks and report were made all the same.
     """
     lake = open_lake_of(settings)
-    catalog = Catalog(lake)
-    checks = run_checks(catalog)
-    report = write_report(recipe, lake, catalog, checks)
+    checks = run_checks(lake)
+    report = write_report(recipe, lake, checks)
     summary = _summary(recipe, lake, schedule, checks, report)
-    publish_tables(catalog)
+    with Catalog(lake) as catalog:
+        publish_tables(catalog)
     publish_checks(checks)
     publish_summary(_markdown(summary, schedule.problems), report)
     if schedule.problems:
@@ -94,28 +92,20 @@ def close_build(recipe: Recipe, settings: Settings, schedule: Schedule) -> Build
 
 
 @task(name="checks", cache_policy=NO_CACHE, persist_result=False)
-def run_checks(catalog: Catalog) -> list[CheckResult]:
+def run_checks(lake: Lake) -> list[CheckResult]:
     """Return what every file of sql/checks found."""
-    return catalog.checks()
+    with Catalog(lake) as catalog:
+        return catalog.checks()
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
-def write_report(
-    recipe: Recipe, lake: Lake, catalog: Catalog, checks: Sequence[CheckResult]
-) -> str:
+def write_report(recipe: Recipe, lake: Lake, checks: list[CheckResult]) -> str:
     """Write the report page into the lake and return its address."""
-    page = report_page(recipe.name, catalog, checks)
+    with Catalog(lake) as catalog:
+        page = report_page(recipe.name, catalog, checks)
     key = f"{REPORTS}/{recipe.name}.html"
     lake.objects.put(key, page.encode())
     return f"{lake.uri}/{key}"
-
-
-def report_page(name: str, catalog: Catalog, checks: Sequence[CheckResult]) -> str:
-    """Return the report on the lake that `catalog` reads, as one HTML page."""
-    options = ReportOptions(
-        title=f"Sightline: {name}", recipe=name, embedded_teachers=frozenset({DEFAULT_MODEL})
-    )
-    return render_report(report_data(catalog.query, checks=checks, options=options))
 
 
 def _summary(

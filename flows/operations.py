@@ -26,7 +26,8 @@ def check_lake(lake: str | None = None) -> int:
         ChecksFailedError: a check of severity `fail` found rows; the artifact lists them.
     """
     settings = load_settings(lake=lake)
-    results = Catalog(open_lake_of(settings)).checks()
+    with Catalog(open_lake_of(settings)) as catalog:
+        results = catalog.checks()
     publish_checks(results)
     broken = [r for r in results if not r.passed]
     for result in broken:

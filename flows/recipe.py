@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from infra.embedded_teacher.app import DEFAULT_MODEL as EMBEDDED_MODEL
 from infra.embedded_teacher.misbehaviour import Misbehaviour
 from sightline.errors import RecipeError
 from sightline.provenance import fingerprint_of
-from tasks.dedup.task import DedupParams
-from tasks.depth.task import DepthParams
+from tasks.dedup.params import DedupParams
+from tasks.depth.params import DepthParams
 from tasks.distill.case import ChainParams
 from tasks.ground.rules import GroundParams
 from tasks.ingest.image_facts import ImageLimits
 from tasks.ingest.kinds import KINDS, open_source
 from tasks.ingest.source import Source
-from tasks.segment.task import SegmentParams
+from tasks.segment.params import SegmentParams
 from tasks.verify.rules import VerifyParams
 
 P = TypeVar("P")
@@ -107,6 +107,11 @@ class Recipe:
     def uses_embedded_teacher(self) -> bool:
         """Whether replies come from the teacher that ships with the project."""
         return self.steps.distill.params.teacher == EMBEDDED_MODEL
+
+    @property
+    def samples_per_row(self) -> int:
+        """Return how many samples one source row gives at most; a scene gives several."""
+        return int(self.source_options.get("questions_per_scene", 1))
 
     def source(self) -> Source:
         """Return the source, opened.
@@ -222,7 +227,8 @@ def _steps(raw: dict[str, Any]) -> Steps:
 
 def _step(name: str, raw: Any) -> StepChoice[Any]:
     """Return the choice for one step; a step the recipe does not name is off."""
-    values = _mapping(raw, f"steps.{name}") if raw is not None else {"enabled": False}
+    off: dict[str, Any] = {"enabled": False}
+    values = off if raw is None else _mapping(raw, f"steps.{name}")
     enabled = values.pop("enabled", True)
     if not isinstance(enabled, bool):
         msg = f"steps.{name}.enabled: expected true or false, found {enabled!r}"
@@ -248,7 +254,7 @@ def _typed(kind: type[P], values: Mapping[str, Any], where: str) -> P:
         msg = f"{where}: {missing} must be given, in the file or with --set"
         raise RecipeError(msg)
     try:
-        return TypeAdapter(kind, config=ConfigDict(strict=False)).validate_python(dict(values))
+        return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as exc:
         problems = "; ".join(
             f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}, found {e['input']!r}"

@@ -5,9 +5,10 @@ test compares them, so a page cannot drift from its source.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-import click
 import typer.main
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from flows.cli import app
 from infra.settings import Settings
@@ -92,18 +93,18 @@ def _commands() -> str:
     return "".join(text)
 
 
-def _command(command: click.Command, path: tuple[str, ...]) -> str:
-    if isinstance(command, click.Group):
+def _command(command: Any, path: tuple[str, ...]) -> str:
+    """Return the section of one command; a group gives those of its commands."""
+    if isinstance(command, TyperGroup):
         return "".join(_command(sub, (*path, name)) for name, sub in command.commands.items())
-    arguments = [p for p in command.params if isinstance(p, click.Argument)]
-    options = [p for p in command.params if isinstance(p, click.Option)]
-    usage = " ".join([*path, *(str(a.make_metavar(click.Context(command))) for a in arguments)])
-    rows = [[f"`{', '.join(o.opts)}`", _default(o), o.help or ""] for o in options]
+    arguments = [p for p in command.params if isinstance(p, TyperArgument)]
+    options = [p for p in command.params if isinstance(p, TyperOption)]
+    usage = " ".join([*path, *((a.metavar or (a.name or "").upper()) for a in arguments)])
+    rows = [[f"`{', '.join(o.opts)}`", _default(o.default), o.help or ""] for o in options]
     table = "\n" + _grid(["option", "default", "meaning"], rows) if rows else ""
-    help_text = (command.help or "").replace("\b", "").strip()
+    help_text = (command.help or "").strip()
     return f"\n## `{' '.join(path)}`\n\n```text\n{usage}\n```\n\n{help_text}\n{table}"
 
 
-def _default(option: click.Option) -> str:
-    value = option.default
+def _default(value: Any) -> str:
     return "" if value is None or callable(value) or value == () else f"`{value}`"

@@ -10,8 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.telemetry import Progress
-
 from flows.recipe import Recipe
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.execution import RunContext
@@ -21,6 +19,7 @@ from infra.ledger import Ledger
 from infra.pool import open_pool
 from infra.settings import Settings
 from infra.teacher import Teacher, TeacherConfig, open_teacher
+from infra.telemetry import Progress
 from infra.workers import Pool
 
 OPENAI_URL = "https://api.openai.com/v1"

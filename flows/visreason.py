@@ -5,10 +5,12 @@ one, the workers annotate the next.  A failed part does not stop the others; the
 end and names it, and the next build does only what is missing.
 """
 
-from infra.telemetry import terminal_progress
+from typing import Any, cast
+
 from prefect import flow
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.artifacts import ProgressBar
 from flows.closing import BuildSummary, close_build
@@ -17,13 +19,15 @@ from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
 from infra.settings import load_settings
+from infra.telemetry import terminal_progress
 from tasks.dedup.task import EXACT_PART, find_duplicates
 from tasks.depth.task import annotate_depth
 from tasks.distill.live import DistillWork
 from tasks.distill.parse_task import parse_part
 from tasks.distill.task import distill_part
 from tasks.ground.task import ground_objects
-from tasks.ingest.task import IngestWork, ingest, known_rows
+from tasks.ingest.task import ingest
+from tasks.ingest.work import IngestWork, known_rows
 from tasks.segment.task import segment_images
 from tasks.verify.task import verify_part
 
@@ -31,10 +35,13 @@ THREADS = 64
 """Most task runs at once; how many parts are in flight is a setting, a part has few at a time."""
 
 
+_RUNNER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=THREADS))
+
+
 @flow(
     name="visreason",
     flow_run_name="{recipe}",
-    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),
+    task_runner=_RUNNER,
     persist_result=False,
 )
 def visreason(
@@ -105,14 +112,16 @@ def _submit_chains(
             for image_part in inputs[part].image_parts
             for key in annotate(recipe, runtime, schedule, image_part)
         ]
-        chain = [part, steps.distill.params, work]
-        asked = schedule.submit("distill", distill_part, *chain, after=before)
-        parsed = schedule.submit("parse", parse_part, *chain, after=[asked])
+        params = steps.distill.params
+        asked = schedule.submit("distill", distill_part, part, params, work, after=before)
+        parsed = schedule.submit("parse", parse_part, part, params, work, after=[asked])
         keys = [*before, asked, parsed]
         if steps.verify.enabled:
             objects = inputs[part].image_parts if steps.ground.enabled else ()
-            judge = [part, steps.verify.params, objects]
-            keys.append(schedule.submit("verify", verify_part, *judge, after=[parsed]))
+            rules = steps.verify.params
+            keys.append(
+                schedule.submit("verify", verify_part, part, rules, objects, after=[parsed])
+            )
         schedule.admit(keys)
 
 

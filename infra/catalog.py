@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -65,10 +66,23 @@ class Catalog:
         self._lock = threading.Lock()
         self._opened: duckdb.DuckDBPyConnection | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.refresh()
+
     def refresh(self) -> None:
-        """Read what is committed now from the next query on."""
+        """Close what is open; the next query reads what is committed then."""
         with self._lock:
-            self._opened = None
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
     def query(self, sql: str, parameters: Parameters = None) -> pa.Table:
         """Return the result of one SELECT.

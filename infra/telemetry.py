@@ -241,6 +241,7 @@ def configure_logging(settings: Settings) -> None:
     if not root.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setLevel(settings.log_level)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
     hide = SecretFilter(settings.secrets)

@@ -1,7 +1,6 @@
 """Prefect task: exact duplicates over the whole lake, before anything is annotated or paid."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from infra.execution import Output, PartJob, PartResult, Produced, RunContext, run_part
 from sightline.provenance import Step
@@ -12,11 +11,6 @@ from tasks.part_task import part_task
 STEP = Step(name="dedup", version=1)
 EXACT_PART = "exact"
 """The one part this step writes: a cluster may span any parts of the lake."""
-
-
-@dataclass(frozen=True, slots=True)
-class DedupParams:
-    """Nothing to choose yet: exact duplicates have no threshold."""
 
 
 @part_task(STEP.name)

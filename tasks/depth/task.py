@@ -1,6 +1,6 @@
 """Prefect task: a depth map for every image of one part of `images`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from infra.checkpoints import resolve
 from infra.execution import (
@@ -15,28 +15,12 @@ from infra.execution import (
 from infra.workers import Pool, WorkerSpec
 from sightline.provenance import Step
 from sightline.schemas import DEPTH_MAPS, IMAGES
+from tasks.depth.params import DepthParams
 from tasks.part_task import part_task
 
 STEP = Step(name="depth", version=1)
 BATCH_ROWS = 32
 """Images that travel to a worker together; the worker forms its own forward batches."""
-
-
-@dataclass(frozen=True, slots=True)
-class DepthParams:
-    """What decides the depth values; where they are computed is the pool's business.
-
-    Attributes:
-        weights: `embedded:depth`, a folder, an object-store URI or a hub id.
-        input_px: least short side of the network's input; a multiple of 14, 518 for the real ones.
-        max_tokens: most patches of one picture; 0 for four squares of `input_px`.
-        precision: auto, fp32 or bf16.
-    """
-
-    weights: str = "embedded:depth"
-    input_px: int = 518
-    max_tokens: int = 0
-    precision: str = "auto"
 
 
 @part_task(STEP.name)

@@ -1,6 +1,6 @@
 """Prefect task: the segments of every image of one part of `images`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from infra.checkpoints import resolve
 from infra.execution import (
@@ -16,33 +16,15 @@ from infra.workers import Pool, WorkerSpec
 from sightline.provenance import Step
 from sightline.schemas import IMAGES, SEGMENTS
 from tasks.part_task import part_task
+from tasks.segment.params import SegmentParams
 
 STEP = Step(name="segment", version=1)
 BATCH_ROWS = 32
 """Images that travel to a worker together; the worker forms its own forward batches."""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentParams:
-    """What decides the masks.
-
-    Attributes:
-        weights: `embedded:segment`, a folder, an object-store URI or a hub id.
-        input_px: short side of the network's input and of the mask grid.
-        min_area_frac: least area of a segment, as a share of the grid.
-        max_segments: most segments of one picture; the largest are kept.
-    """
-
-    weights: str = "embedded:segment"
-    input_px: int = 512
-    min_area_frac: float = 0.0005
-    max_segments: int = 64
-
-
 @part_task(STEP.name)
-def segment_images(
-    part: str, params: SegmentParams, context: RunContext, pool: Pool
-) -> PartResult:
+def segment_images(part: str, params: SegmentParams, context: RunContext, pool: Pool) -> PartResult:
     """Return what was done for `part`; a committed part is not computed again."""
     source = committed_part(context.lake, IMAGES, part)
     job = PartJob(

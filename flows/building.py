@@ -1,0 +1,90 @@
+"""`sightline build`: run a recipe's flow against a Prefect API and print what came of it.
+
+The Prefect environment is set before Prefect is imported, because Prefect reads it once.  Whatever
+this command started (server, Ray, embedded teacher) it also ends.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flows.inspection import text_table
+from flows.recipe import Recipe, load_recipe
+from infra.catalog import Catalog
+from infra.lake import Lake
+from infra.prefect_server import prefect_api, use
+from infra.settings import Settings, load_settings
+from infra.telemetry import configure_logging
+from sightline.reader import sql_files
+
+if TYPE_CHECKING:
+    from flows.closing import BuildSummary
+
+EXIT_DONE, EXIT_PROBLEMS = 0, 1
+
+
+def build_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> int:
+    """Build a recipe, print the outcome and return the exit code.
+
+    Raises:
+        UsageError: the recipe, a setting or the source is not usable; nothing was started.
+        PartsFailedError: some parts failed; the others are committed.
+    """
+    settings = load_settings(lake=lake)
+    configure_logging(settings)
+    loaded = load_recipe(recipe, overrides)
+    loaded.source()
+    with prefect_api(settings) as session:
+        use(session)
+        _say(f"Building {loaded.name} into {settings.lake}; watch it at {session.ui_url}/runs")
+        summary = _run_flow(loaded, recipe, settings, overrides)
+    _print_outcome(loaded, Lake(settings.lake, settings.storage), summary)
+    return EXIT_PROBLEMS if summary.checks_failed else EXIT_DONE
+
+
+def _run_flow(
+    loaded: Recipe, recipe: str, settings: Settings, overrides: Sequence[str]
+) -> "BuildSummary":
+    flow: Any = getattr(importlib.import_module(f"flows.{loaded.flow}"), loaded.flow)
+    try:
+        summary: BuildSummary = flow(recipe=recipe, lake=settings.lake, overrides=list(overrides))
+    finally:
+        _send_last_logs()
+    return summary
+
+
+def _send_last_logs() -> None:
+    """Wait until Prefect has sent its logs: the server of this run ends right after."""
+    handlers: Any = importlib.import_module("prefect.logging.handlers")
+    handlers.APILogHandler().flush()
+
+
+def _print_outcome(recipe: Recipe, lake: Lake, summary: "BuildSummary") -> None:
+    catalog = Catalog(lake)
+    _say(f"\n{summary.sentence()}\n")
+    for name in ("yield_funnel", *recipe.show):
+        _say(f"{_purpose(name)}  (sql/queries/{name}.sql)")
+        _say(text_table(catalog.run_query(name)))
+    if summary.checks_failed:
+        _say(f"Checks that found rows: {', '.join(summary.checks_failed)}; see `sightline check`")
+    _say(f"Report: {summary.report}")
+    _say("Next:")
+    for command in ("sql -f sql/queries/failures.sql", "check", "export llava --out export"):
+        name, _, rest = command.partition(" ")
+        _say(f"  sightline {name} --lake {lake.uri} {rest}".rstrip())
+    _say("  sightline ui")
+
+
+def _purpose(name: str) -> str:
+    """Return the first comment line of a packaged query."""
+    for file in sql_files("queries"):
+        if file.name == f"{name}.sql":
+            first = file.read_text(encoding="utf-8").splitlines()[0]
+            return first.removeprefix("-- Purpose:").strip().capitalize()
+    return name
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
