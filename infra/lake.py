@@ -12,7 +12,8 @@ version = its fingerprint as a number.  Three things are easy to get wrong (ADR 
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -44,6 +45,9 @@ PART_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 FINGERPRINT = re.compile(r"[0-9a-f]{15}")
 DROPPED = 0
 """Transaction version of a dropped part; no fingerprint is 0 in practice (one in 2^60)."""
+
+CHECKPOINT_COMMITS = "20"
+"""A fresh handle reads the last checkpoint and every commit after it, one request each."""
 
 COMMIT_ATTEMPTS = 40
 BATCH_ROWS = 1024
@@ -83,6 +87,13 @@ class Lake:
         handle = self._handle(contract)
         return None if handle is None else _mark(handle, part)
 
+    def committed_among(self, contract: Contract, parts: Iterable[str]) -> frozenset[str]:
+        """Return those of `parts` that are committed, with rows or without."""
+        handle = self._handle(contract)
+        if handle is None:
+            return frozenset()
+        return frozenset(part for part in parts if _mark(handle, part) is not None)
+
     def is_done(self, contract: Contract, part: str, fingerprint: str) -> bool:
         """Return whether `part` is committed with exactly this fingerprint, rows or no rows."""
         return self.committed(contract, part) == fingerprint
@@ -92,11 +103,13 @@ class Lake:
         handle = self._handle(contract)
         if handle is None:
             return []
-        rows: dict[str, int] = {}
-        for file in data_files(handle, contract):
-            rows[file.part] = rows.get(file.part, 0) + file.rows
+        files = data_files(handle, contract)
+        rows = dict.fromkeys((file.part for file in files), 0)
+        for file in files:
+            rows[file.part] += file.rows
+        marks = _marks(handle, files, list(rows))
         return [
-            Part(contract.name, part, _mark(handle, part) or "", count)
+            Part(contract.name, part, marks[part] or "", count)
             for part, count in sorted(rows.items())
         ]
 
@@ -234,6 +247,7 @@ class Lake:
                 partition_by=["part"],
                 name=f"{contract.name}_v{contract.version}",
                 description=contract.grain,
+                configuration={"delta.checkpointInterval": CHECKPOINT_COMMITS},
                 storage_options=self.options,
             )
         except DeltaError:
@@ -258,18 +272,21 @@ class Lake:
     def _commit_missing(self, contract: Contract, staged: Sequence[StagedPart]) -> set[str]:
         """Commit what is not committed yet; return the parts that were."""
         handle = self._writable(contract)
-        done = {s.part for s in staged if _mark(handle, s.part) == s.fingerprint}
+        present = data_files(handle, contract)
+        known = _marks(handle, present, [part.part for part in staged])
+        done = {s.part for s in staged if known[s.part] == s.fingerprint}
         missing = [s for s in staged if s.part not in done]
         if missing:
             files = [file for part in missing for file in part.files]
             marks = {s.part: int(s.fingerprint, 16) for s in missing}
-            _replace(handle, contract, files, marks)
+            _replace(handle, contract, files, marks, filled={file.part for file in present})
         return done
 
     def _drop_once(self, contract: Contract, part: str) -> None:
         handle = self._handle(contract)
         if handle is not None and _mark(handle, part) is not None:
-            _replace(handle, contract, [], {part: DROPPED})
+            filled = {file.part for file in data_files(handle, contract)}
+            _replace(handle, contract, [], {part: DROPPED}, filled=filled)
 
     def _dataset(self, contract: Contract, files: Sequence[DataFile]) -> ds.Dataset:
         filesystem, root = arrow_filesystem(self.uri, self.options)
@@ -293,10 +310,14 @@ def _until_accepted(commit: Callable[[], T]) -> T:
 
 
 def _replace(
-    handle: DeltaTable, contract: Contract, files: Sequence[AddAction], marks: Mapping[str, int]
+    handle: DeltaTable,
+    contract: Contract,
+    files: Sequence[AddAction],
+    marks: Mapping[str, int],
+    *,
+    filled: AbstractSet[str],
 ) -> None:
-    """Commit `files` as all that the parts of `marks` hold."""
-    filled = {file.part for file in data_files(handle, contract)}
+    """Commit `files` as all that the parts of `marks` hold; `filled` have rows on this handle."""
     replaces = not filled.isdisjoint(marks)
     handle.create_write_transaction(
         list(files),
@@ -315,6 +336,21 @@ def _mark(handle: DeltaTable, part: str) -> str | None:
     if version is None or version == DROPPED:
         return None
     return f"{version:0{FINGERPRINT_HEX_CHARS}x}"
+
+
+def _marks(
+    handle: DeltaTable, files: Sequence[DataFile], parts: Sequence[str]
+) -> dict[str, str | None]:
+    """Return the mark of each part, from its files' statistics where they are there.
+
+    All rows of a part carry its fingerprint, and asking the log costs one pass over it per part.
+    """
+    stated = {
+        file.part: str(file.lowest["fingerprint"])
+        for file in files
+        if file.lowest.get("fingerprint") == file.highest.get("fingerprint", "")
+    }
+    return {part: stated.get(part) or _mark(handle, part) for part in parts}
 
 
 def _evolved(handle: DeltaTable, contract: Contract) -> DeltaTable:

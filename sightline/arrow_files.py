@@ -10,6 +10,7 @@ chain applies (`AWS_*` variables with `AWS_ENDPOINT_URL`, profile files, instanc
 
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -165,12 +166,15 @@ class ArrowFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
         return entries if detail else [entry["name"] for entry in entries]
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """Return `path` itself if it exists: views name files, they do not search for them."""
-        return [self._strip_protocol(path)] if self.exists(path) else []
+        """Return `path` itself, without a request: views name files that a snapshot holds."""
+        return [self._strip_protocol(path)]
 
-    def modified(self, path: str) -> Any:
-        """Return when the file was last modified; DuckDB asks this to validate its cache."""
-        return self.info(path)["mtime"]
+    def modified(self, path: str) -> datetime:  # noqa: ARG002 - the signature is fsspec's
+        """Return one moment for all: data files have unique names and never change.
+
+        DuckDB asks this for every file of every query to validate its cache.
+        """
+        return datetime.fromtimestamp(0, UTC)
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> ReadOnlyFile:
         """Open a file for reading.

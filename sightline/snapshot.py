@@ -24,8 +24,8 @@ class DataFile:
 
     Attributes:
         path: relative to the table.
-        lowest: smallest value per column the log has statistics for.
-        highest: largest value per column.
+        lowest: smallest value of key columns and `fingerprint`, where the log has it.
+        highest: largest value of the same.
         complete: the file was written with every column of the contract.
     """
 
@@ -97,21 +97,38 @@ def open_handle(
 
 def data_files(handle: DeltaTable, contract: Contract) -> tuple[DataFile, ...]:
     """Return the files of an open handle by part, then by name."""
-    actions = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+    actions = pa.table(handle.get_add_actions(flatten=True))
     columns = [name for name in contract.schema.names if name != "part"]
-    found = [_data_file(action, columns) for action in actions]
+    bounded = [name for name in (*contract.key, "fingerprint") if name != "part"]
+    wanted = ["path", "size_bytes", "num_records", "partition.part"]
+    wanted += [f"{kind}.{name}" for kind in ("min", "max") for name in bounded]
+    kept = actions.select([name for name in wanted if name in actions.schema.names])
+    complete = _has_counts_of(actions, columns)
+    found = [
+        _data_file(action, bounded, complete=whole)
+        for action, whole in zip(kept.to_pylist(), complete, strict=True)
+    ]
     return tuple(sorted(found, key=lambda file: (file.part, file.path)))
 
 
-def _data_file(action: Mapping[str, Any], columns: Sequence[str]) -> DataFile:
+def _has_counts_of(actions: pa.Table, columns: Sequence[str]) -> list[bool]:
+    """Return per file whether the log counts the nulls of every column: it then has them all."""
+    names = [f"null_count.{name}" for name in columns]
+    if not set(names) <= set(actions.schema.names):
+        return [False] * actions.num_rows
+    missing = [actions[name].is_null().to_numpy() for name in names]
+    return [not any(nulls) for nulls in zip(*missing, strict=True)]
+
+
+def _data_file(action: Mapping[str, Any], bounded: Sequence[str], *, complete: bool) -> DataFile:
     return DataFile(
         path=unquote(action["path"]),
         part=action["partition.part"],
         rows=action["num_records"],
         size=action["size_bytes"],
-        lowest=_bounds(action, "min", columns),
-        highest=_bounds(action, "max", columns),
-        complete=all(action.get(f"null_count.{name}") is not None for name in columns),
+        lowest=_bounds(action, "min", bounded),
+        highest=_bounds(action, "max", bounded),
+        complete=complete,
     )
 
 

@@ -226,7 +226,7 @@ def test_lake_survives_pickling(lake: Lake) -> None:
 
 
 @pytest.mark.s3
-def test_wrong_keys_are_a_lake_error_without_delay(s3_lake: Lake) -> None:
-    wrong = StorageOptions(s3_lake.storage.endpoint_url, "us-east-1", "testaccess", "wrong")
+def test_wrong_keys_are_a_lake_error_without_delay(strict_s3_lake: Lake) -> None:
+    wrong = StorageOptions(strict_s3_lake.storage.endpoint_url, "us-east-1", "testaccess", "wrong")
     with pytest.raises(LakeError, match="credentials"):
-        Lake(s3_lake.uri, wrong).read(FAILURES)
+        Lake(strict_s3_lake.uri, wrong).read(FAILURES)

@@ -107,7 +107,7 @@ def test_storage_options_do_not_show_secrets() -> None:
 
 
 @pytest.mark.s3
-def test_wrong_keys_are_a_lake_error(s3_lake: Lake) -> None:
-    wrong = StorageOptions(s3_lake.storage.endpoint_url, "us-east-1", "testaccess", "wrong")
+def test_wrong_keys_are_a_lake_error(strict_s3_lake: Lake) -> None:
+    wrong = StorageOptions(strict_s3_lake.storage.endpoint_url, "us-east-1", "testaccess", "wrong")
     with pytest.raises(LakeError, match="credentials"):
-        open_store(s3_lake.uri, wrong).put("key", b"x")
+        open_store(strict_s3_lake.uri, wrong).put("key", b"x")

@@ -32,6 +32,14 @@ def s3_lake(s3_server: s3.S3Server) -> Lake:
 
 
 @pytest.fixture
+def strict_s3_lake(s3_server: s3.S3Server, s3_lake: Lake) -> Lake:
+    """An empty lake in a bucket whose server refuses wrong keys."""
+    if not s3_server.checks_signatures:
+        pytest.skip(f"{s3_server.name} takes any keys")
+    return s3_lake
+
+
+@pytest.fixture
 def local_lake(tmp_path: Path) -> Lake:
     """An empty lake in a folder whose name needs quoting."""
     return Lake(tmp_path / "my lake's", StorageOptions())

@@ -22,9 +22,14 @@ CHOICE = "SIGHTLINE_TEST_S3"
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
-    """A running server with one empty bucket."""
+    """A running server with one empty bucket.
+
+    Attributes:
+        checks_signatures: whether wrong keys are refused; moto takes any.
+    """
 
     name: str
+    checks_signatures: bool
     storage: StorageOptions
     processes: Processes = field(repr=False)
 
@@ -51,7 +56,7 @@ def start() -> S3Server:
     except BaseException:
         processes.close()
         raise
-    return S3Server(name, storage, processes)
+    return S3Server(name, wanted == "rgw", storage, processes)
 
 
 def _start_moto() -> tuple[Processes, str]:

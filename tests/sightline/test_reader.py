@@ -214,7 +214,6 @@ def test_arrow_files_list_and_refuse_writing(tmp_path: Path) -> None:
     files = ArrowFiles(fs.LocalFileSystem())
     assert files.ls(str(tmp_path), detail=False) == [str(tmp_path / "f")]
     assert files.glob(str(tmp_path / "f")) == [str(tmp_path / "f")]
-    assert files.glob(str(tmp_path / "*")) == []
     with pytest.raises(FileNotFoundError):
         files.info(str(tmp_path / "g"))
     with pytest.raises(PermissionError, match="only reads"):
