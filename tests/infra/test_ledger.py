@@ -184,7 +184,9 @@ def test_another_live_process_sees_paid_calls_at_once_and_after_commit(
     ours, theirs = context.Pipe()
     with open_ledger(tmp_path) as ledger:
         assert lookup(ledger, paid_row(1)) is None
-        process = context.Process(target=other_process, args=(tmp_path, flush_first, theirs))
+        process = context.Process(
+            target=other_process, args=(tmp_path, flush_first, theirs), daemon=True
+        )
         process.start()
         assert ours.recv() == "recorded"
         assert lookup(ledger, paid_row(1)) == paid_row(1)
