@@ -1,9 +1,12 @@
 """Fixtures every test may use."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.isolation import fresh_environment
 
 pytest_plugins = ["tests.servers.plugin"]
 
@@ -22,3 +25,26 @@ def real_data() -> Path:
     if not (path / "MANIFEST.jsonl").is_file():
         pytest.skip(f"real data is not at {path}; set SIGHTLINE_TEST_DATA to its folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def demo_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lake of `recipes/demo.yaml`, built once through the command line on a local Ray.
+
+    Its embedded teacher, Prefect server and spool lie beside it in `state`. Read it only: a test
+    that changes a lake copies the folder first.
+    """
+    folder = tmp_path_factory.mktemp("demo")
+    lake = folder / "lake"
+    done = subprocess.run(
+        ["sightline", "build", "demo", "--lake", str(lake)],
+        cwd=folder,
+        env=fresh_environment(folder, lake) | {"SIGHTLINE_POOL": "ray"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    (folder / "build.txt").write_text(done.stdout)
+    assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return lake
