@@ -5,9 +5,7 @@ seconds to import are imported inside the commands, so that `--help` answers at 
 only after its environment is set.
 """
 
-import atexit
 import logging
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from sightline.errors import SightlineError, UsageError
+from sightline.teardown import mute_teardown
 
 PROBLEMS = 1
 USAGE = 2
@@ -81,7 +80,7 @@ def sql(
 ) -> None:
     """Run one SELECT on every table and view of the lake.
 
-    Example: sightline sql "select stage, n_rows from funnel order by position"
+    Example: sightline sql "select stage, n_rows from funnel order by stage_no"
     """
     from flows.inspection import run_sql
 
@@ -177,7 +176,7 @@ def teacher_serve(
 
 def main() -> NoReturn:
     """Run the command line; errors the user can act on are one line without a traceback."""
-    atexit.register(_mute_teardown)
+    mute_teardown()
     try:
         app(standalone_mode=True)
     except UsageError as exc:
@@ -185,16 +184,6 @@ def main() -> NoReturn:
     except SightlineError as exc:
         _fail(exc, PROBLEMS)
     sys.exit(0)
-
-
-def _mute_teardown() -> None:
-    """Drop what is written to stderr after the last exit handler.
-
-    Prefect's threads are still alive then, so DuckDB's bindings list every type as leaked, a
-    hundred lines about nothing.  Registered first, hence run last: real messages come before.
-    """
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _fail(error: Exception, code: int) -> NoReturn:

@@ -19,6 +19,7 @@ from infra.ledger import Ledger
 from infra.pool import open_pool
 from infra.settings import Settings
 from infra.teacher import Teacher, TeacherConfig, open_teacher
+from infra.teacher_retry import RetryPolicy
 from infra.telemetry import Progress
 from infra.workers import Pool
 
@@ -81,6 +82,7 @@ class TeacherDesk:
             max_usd=settings.budget_usd,
             max_calls=settings.budget_calls,
             prices_file=settings.prices_file,
+            retry=RetryPolicy(attempts=settings.max_retries + 1),
         )
 
 

@@ -1,9 +1,9 @@
 """Run one step on one part: check the fingerprint, compute, stage, publish, record.
 
 Every step goes through `run_part`, so skip, provenance, failures and the `runs` row are one
-mechanism.  Tables of a part are published in the order they refer to each other and the step's
-main table last: its commit is the mark that the part is done.  A kill before that mark leaves
-rows that a re-run replaces with identical ones; nothing half-written is ever visible.
+mechanism.  Tables of a part are published in the order they refer to each other, the step's main
+table last.  A part counts as done only if *every* table holds its fingerprint: a kill between two
+commits, followed by a build with older parameters, must not pass for done.
 """
 
 import logging
@@ -17,10 +17,10 @@ from typing import Any
 import pyarrow as pa
 
 from infra.lake import Lake, Part
-from infra.lake_files import PartWriter
+from infra.lake_files import PartWriter, StagedPart
 from infra.telemetry import NullProgress, Progress
 from infra.workers import Pool, WorkerSpec
-from sightline.errors import Failure, LakeError, clip_detail
+from sightline.errors import ContractError, Failure, LakeError, clip_detail
 from sightline.ids import canonical_json
 from sightline.provenance import Step
 from sightline.schemas import FAILURES, RUNS, Contract
@@ -124,70 +124,98 @@ def run_part(
         LakeError: the lake could not be written.
     """
     fingerprint = job.fingerprint
-    main = job.outputs[-1]
-    if context.lake.is_done(main.contract, main.part, fingerprint):
+    tables = _tables(job)
+    if all(context.lake.is_done(o.contract, o.part, fingerprint) for o in reversed(tables)):
         context.progress.part_done(job.step.name, rows=job.rows_in, reused=True)
         return PartResult(job.step.name, job.part, fingerprint, reused=True)
     started, clock = datetime.now(UTC), time.perf_counter()
-    counts = _stage_and_publish(context, job, fingerprint, compute)
-    spent = spend() if spend else Spend()
-    failed = counts.pop(FAILURES.name)
-    rows = sum(counts.values())
-    _record(context, job, fingerprint, _RunFacts(started, rows, failed, spent))
+    with ExitStack() as stack:
+        staging = _Staging(context.lake, job, fingerprint, stack)
+        for produced in compute():
+            staging.write(produced)
+        facts = _RunFacts(started, dict(staging.counts), spend() if spend else Spend())
+        staging.write(Produced(RUNS, _run_row(context, job, facts)))
+        staged = [staging.finish(output) for output in tables]
+    for output, part in zip(tables, staged, strict=True):
+        context.lake.publish(output.contract, [part])
     seconds = time.perf_counter() - clock
-    context.progress.part_done(job.step.name, rows=job.rows_in, failed=failed)
-    _log.info("%s %s: %d rows, %d failed, %.1f s", job.step.name, job.part, rows, failed, seconds)
+    context.progress.part_done(job.step.name, rows=job.rows_in, failed=facts.failed)
+    _log.info(
+        "%s %s: %d rows, %d failed, %.1f s",
+        job.step.name, job.part, facts.rows, facts.failed, seconds,
+    )  # fmt: skip
     return PartResult(
         step=job.step.name,
         part=job.part,
         fingerprint=fingerprint,
         reused=False,
-        rows=rows,
-        failed=failed,
+        rows=facts.rows,
+        failed=facts.failed,
         seconds=seconds,
-        spend=spent,
+        spend=facts.spent,
     )
 
 
-def _stage_and_publish(
-    context: RunContext,
-    job: PartJob,
-    fingerprint: str,
-    compute: Callable[[], Iterable[Produced]],
-) -> dict[str, int]:
-    failures = Output(FAILURES, f"{job.step.name}.{job.part}")
-    outputs = {o.contract.name: o for o in (failures, *job.outputs)}
-    run_id = job.step.run_id(job.part, fingerprint)
-    counts = dict.fromkeys(outputs, 0)
-    with ExitStack() as stack:
-        writers: dict[str, PartWriter] = {
-            name: stack.enter_context(context.lake.stage(o.contract, o.part, fingerprint))
-            for name, o in outputs.items()
+def _tables(job: PartJob) -> list[Output]:
+    """Return every table a job writes, in the order of publication."""
+    shared = f"{job.step.name}.{job.part}"
+    return [Output(FAILURES, shared), Output(RUNS, shared), *job.outputs]
+
+
+class _Staging:
+    """One staged part per table of a job; nothing is visible before it is published."""
+
+    def __init__(self, lake: Lake, job: PartJob, fingerprint: str, stack: ExitStack) -> None:
+        self._fingerprint = fingerprint
+        self._run_id = job.step.run_id(job.part, fingerprint)
+        self._parts = {o.contract.name: o.part for o in _tables(job)}
+        self._writers: dict[str, PartWriter] = {
+            o.contract.name: stack.enter_context(lake.stage(o.contract, o.part, fingerprint))
+            for o in _tables(job)
         }
-        for produced in compute():
-            name = produced.contract.name
-            writers[name].write(
-                produced.contract.with_provenance(
-                    produced.table, part=outputs[name].part, run_id=run_id, fingerprint=fingerprint
-                )
+        self.counts = dict.fromkeys(self._writers, 0)
+
+    def write(self, produced: Produced) -> None:
+        """Add payload rows of one table.
+
+        Raises:
+            ContractError: the job does not name the table, or the rows do not fit.
+        """
+        contract = produced.contract
+        if contract.name not in self._writers:
+            msg = f"expected rows of {sorted(self._writers)}, found rows of {contract.name!r}"
+            raise ContractError(msg)
+        part, writer = self._parts[contract.name], self._writers[contract.name]
+        writer.write(
+            contract.with_provenance(
+                produced.table, part=part, run_id=self._run_id, fingerprint=self._fingerprint
             )
-            counts[name] += produced.table.num_rows
-        staged = {name: writer.finish() for name, writer in writers.items()}
-    for name, output in outputs.items():
-        context.lake.publish(output.contract, [staged[name]])
-    return counts
+        )
+        self.counts[contract.name] += produced.table.num_rows
+
+    def finish(self, output: Output) -> StagedPart:
+        """Return the staged part of one table."""
+        return self._writers[output.contract.name].finish()
 
 
 @dataclass(frozen=True, slots=True)
 class _RunFacts:
+    """What a `runs` row says of the work itself."""
+
     started: datetime
-    rows: int
-    failed: int
+    counts: Mapping[str, int]
     spent: Spend
 
+    @property
+    def failed(self) -> int:
+        return self.counts[FAILURES.name]
 
-def _record(context: RunContext, job: PartJob, fingerprint: str, facts: _RunFacts) -> None:
-    run_id, part = job.step.run_id(job.part, fingerprint), f"{job.step.name}.{job.part}"
+    @property
+    def rows(self) -> int:
+        return sum(self.counts.values()) - self.failed
+
+
+def _run_row(context: RunContext, job: PartJob, facts: _RunFacts) -> pa.Table:
     row = {
         "step": job.step.name,
         "step_version": job.step.version,
@@ -206,13 +234,7 @@ def _record(context: RunContext, job: PartJob, fingerprint: str, facts: _RunFact
         "calls_reused": facts.spent.calls_reused,
         "cost_usd": facts.spent.cost_usd,
     }
-    table = RUNS.with_provenance(
-        RUNS.rows([row]), part=part, run_id=run_id, fingerprint=fingerprint
-    )
-    with context.lake.stage(RUNS, part, fingerprint) as writer:
-        writer.write(table)
-        staged = writer.finish()
-    context.lake.publish(RUNS, [staged])
+    return RUNS.rows([row])
 
 
 def map_on_pool(

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from sightline.teardown import mute_teardown
 from tests.isolation import fresh_environment
 
 pytest_plugins = ["tests.servers.plugin"]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+mute_teardown()
 
 
 @pytest.fixture(scope="session")

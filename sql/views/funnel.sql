@@ -1,5 +1,6 @@
 -- funnel: how many samples reach each stage, and where the others were lost.
--- Grain: one row per stage, in order. Counts are samples, but for stage 1: rows of the sources.
+-- Grain: one row per stage, in order. Counts are samples; stage 1 adds the source rows that ingest
+-- refused, each of which counts once, whatever it would have given.
 -- Stage 5 decides nothing (decides = false), so stage 6 is compared with stage 4.
 -- lost_to: reasons with counts, most frequent first.
 create or replace view funnel as
@@ -11,7 +12,7 @@ with stages as (
         listed.decides
     from (
         values
-        (1, 'seen', 'source rows seen', true),
+        (1, 'seen', 'seen in the sources', true),
         (2, 'ingested', 'ingested', true),
         (3, 'kept', 'kept after dedup', true),
         (4, 'askable', 'with image and question', true),
@@ -38,10 +39,16 @@ totals as (
     from sample_fates
 ),
 
-seen as (
-    select coalesce(sum(rows_in), 0)::bigint as n_rows
-    from runs
+refused as (
+    select count(distinct item_id) as n_rows
+    from failures
     where step = 'ingest'
+),
+
+seen as (
+    select totals.ingested + refused.n_rows as n_rows
+    from totals
+    cross join refused
 ),
 
 counted as (
