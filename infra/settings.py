@@ -60,9 +60,6 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         Path("~/.sightline"), description="Folder for what outlives a run outside the lake."
     )
-    cache_dir: Path = Field(
-        Path("~/.cache/sightline"), description="Folder for downloaded weights; may be deleted."
-    )
 
     s3_endpoint_url: str | None = Field(
         None,
@@ -113,12 +110,6 @@ class Settings(BaseSettings):
     max_retries: int = Field(
         5, ge=0, le=100, description="Retries of a teacher call that may succeed again."
     )
-    requests_per_minute: int | None = Field(
-        None, ge=1, description="Most teacher requests per minute; empty means no limit."
-    )
-    tokens_per_minute: int | None = Field(
-        None, ge=1, description="Most teacher tokens per minute; empty means no limit."
-    )
     budget_usd: float | None = Field(
         None, ge=0, description="Dollars this run may spend; it stops before the cap is crossed."
     )
@@ -164,7 +155,6 @@ class Settings(BaseSettings):
     batch_timeout_s: float = Field(
         900.0, gt=0, description="A batch that takes longer is treated as a death of its worker."
     )
-    batch_rows: int = Field(16, ge=1, description="Images in one batch to a worker.")
     max_parts_in_flight: int = Field(
         4, ge=1, description="Parts worked on at once; each is one Prefect task run."
     )

@@ -35,10 +35,10 @@ def test_settings_nothing_set_has_defaults():
 
 
 def test_settings_override_beats_variable_beats_file(monkeypatch: pytest.MonkeyPatch):
-    Path(".env").write_text("SIGHTLINE_WORKERS=2\nSIGHTLINE_BATCH_ROWS=5\nOPENAI_API_KEY=sk-f\n")
+    Path(".env").write_text("SIGHTLINE_WORKERS=2\nSIGHTLINE_MAX_RETRIES=5\nOPENAI_API_KEY=sk-f\n")
     monkeypatch.setenv("SIGHTLINE_WORKERS", "3")
     settings = load_settings(lake="s3://b/p", budget_usd=None)
-    assert (settings.workers, settings.batch_rows, settings.is_s3) == (3, 5, True)
+    assert (settings.workers, settings.max_retries, settings.is_s3) == (3, 5, True)
     assert load_settings(workers=4).workers == 4
     assert settings.secrets == ("sk-f",)
 
