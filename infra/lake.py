@@ -12,30 +12,33 @@ version = its fingerprint as a number.  Three things are easy to get wrong (ADR 
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
+from deltalake import DeltaTable, WriterProperties
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from deltalake.exceptions import DeltaError
 
 from infra.lake_files import BLOB_GROUP_ROWS, GROUP_ROWS, PartWriter, StagedPart, discard
+from infra.lake_log import (
+    CHECKPOINT_COMMITS,
+    DROPPED,
+    evolved,
+    mark_of,
+    marks_of,
+    replace_parts,
+    until_accepted,
+)
 from infra.objects import ObjectStore, StorageOptions, open_store
 from sightline.arrow_files import arrow_filesystem, is_s3, normalise_uri
 from sightline.errors import LakeError
-from sightline.provenance import FINGERPRINT_HEX_CHARS, Commit
+from sightline.provenance import Commit
 from sightline.schemas import Contract
 from sightline.snapshot import DataFile, Snapshot, data_files, open_handle
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +46,6 @@ PART_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 """Part names become folder names and log ids: nothing that any of them would have to quote."""
 
 FINGERPRINT = re.compile(r"[0-9a-f]{15}")
-DROPPED = 0
-"""Transaction version of a dropped part; no fingerprint is 0 in practice (one in 2^60)."""
-
-CHECKPOINT_COMMITS = "20"
-"""A fresh handle reads the last checkpoint and every commit after it, one request each."""
-
-COMMIT_ATTEMPTS = 40
 BATCH_ROWS = 1024
 
 
@@ -85,14 +81,15 @@ class Lake:
     def committed(self, contract: Contract, part: str) -> str | None:
         """Return the fingerprint of the committed part, None if it is not there or was dropped."""
         handle = self._handle(contract)
-        return None if handle is None else _mark(handle, part)
+        return None if handle is None else mark_of(handle, part)
 
     def committed_among(self, contract: Contract, parts: Iterable[str]) -> frozenset[str]:
         """Return those of `parts` that are committed, with rows or without."""
         handle = self._handle(contract)
         if handle is None:
             return frozenset()
-        return frozenset(part for part in parts if _mark(handle, part) is not None)
+        known = marks_of(handle, data_files(handle, contract), sorted(parts))
+        return frozenset(part for part, found in known.items() if found is not None)
 
     def is_done(self, contract: Contract, part: str, fingerprint: str) -> bool:
         """Return whether `part` is committed with exactly this fingerprint, rows or no rows."""
@@ -107,7 +104,7 @@ class Lake:
         rows = dict.fromkeys((file.part for file in files), 0)
         for file in files:
             rows[file.part] += file.rows
-        marks = _marks(handle, files, list(rows))
+        marks = marks_of(handle, files, list(rows))
         return [
             Part(contract.name, part, marks[part] or "", count)
             for part, count in sorted(rows.items())
@@ -196,7 +193,7 @@ class Lake:
 
     def drop(self, contract: Contract, part: str) -> None:
         """Remove a part's rows and its mark; dropping what is not there does nothing."""
-        _until_accepted(lambda: self._drop_once(contract, part))
+        until_accepted(lambda: self._drop_once(contract, part))
 
     def vacuum(self, contract: Contract, *, retention_hours: int = 168) -> list[str]:
         """Delete files that no version within `retention_hours` holds; return their paths.
@@ -234,7 +231,7 @@ class Lake:
 
     def _writable(self, contract: Contract) -> DeltaTable:
         handle = self._handle(contract)
-        return self._created(contract) if handle is None else _evolved(handle, contract)
+        return self._created(contract) if handle is None else evolved(handle, contract)
 
     def _created(self, contract: Contract) -> DeltaTable:
         uri = f"{self.uri}/{contract.path}"
@@ -260,7 +257,7 @@ class Lake:
         self, contract: Contract, staged: Sequence[StagedPart]
     ) -> frozenset[str]:
         """Return the parts whose rows are now those that were staged here."""
-        done = _until_accepted(lambda: self._commit_missing(contract, staged))
+        done = until_accepted(lambda: self._commit_missing(contract, staged))
         found = [part for part in staged if part.part in done]
         held = {file.path for file in self.snapshot(contract).files} if found else set()
         reused = [part for part in found if not held.issuperset(f.path for f in part.files)]
@@ -273,20 +270,20 @@ class Lake:
         """Commit what is not committed yet; return the parts that were."""
         handle = self._writable(contract)
         present = data_files(handle, contract)
-        known = _marks(handle, present, [part.part for part in staged])
+        known = marks_of(handle, present, [part.part for part in staged])
         done = {s.part for s in staged if known[s.part] == s.fingerprint}
         missing = [s for s in staged if s.part not in done]
         if missing:
             files = [file for part in missing for file in part.files]
             marks = {s.part: int(s.fingerprint, 16) for s in missing}
-            _replace(handle, contract, files, marks, filled={file.part for file in present})
+            replace_parts(handle, contract, files, marks, filled={file.part for file in present})
         return done
 
     def _drop_once(self, contract: Contract, part: str) -> None:
         handle = self._handle(contract)
-        if handle is not None and _mark(handle, part) is not None:
+        if handle is not None and mark_of(handle, part) is not None:
             filled = {file.part for file in data_files(handle, contract)}
-            _replace(handle, contract, [], {part: DROPPED}, filled=filled)
+            replace_parts(handle, contract, [], {part: DROPPED}, filled=filled)
 
     def _dataset(self, contract: Contract, files: Sequence[DataFile]) -> ds.Dataset:
         filesystem, root = arrow_filesystem(self.uri, self.options)
@@ -296,71 +293,6 @@ class Lake:
             for file in files
         ]
         return ds.FileSystemDataset(fragments, contract.schema, layout, filesystem)
-
-
-def _until_accepted(commit: Callable[[], T]) -> T:
-    """Return what `commit` returns once it is not refused; it must open a fresh handle itself."""
-    attempts = Retrying(
-        retry=retry_if_exception_type(CommitFailedError),
-        stop=stop_after_attempt(COMMIT_ATTEMPTS),
-        wait=wait_random_exponential(multiplier=0.02, max=1.0),
-        reraise=True,
-    )
-    return attempts(commit)
-
-
-def _replace(
-    handle: DeltaTable,
-    contract: Contract,
-    files: Sequence[AddAction],
-    marks: Mapping[str, int],
-    *,
-    filled: AbstractSet[str],
-) -> None:
-    """Commit `files` as all that the parts of `marks` hold; `filled` have rows on this handle."""
-    replaces = not filled.isdisjoint(marks)
-    handle.create_write_transaction(
-        list(files),
-        mode="overwrite" if replaces else "append",
-        schema=DeltaSchema.from_arrow(contract.schema),
-        partition_by=["part"],
-        partition_filters=[("part", "in", sorted(marks))] if replaces else None,
-        commit_properties=CommitProperties(
-            app_transactions=[Transaction(part, version) for part, version in marks.items()]
-        ),
-    )
-
-
-def _mark(handle: DeltaTable, part: str) -> str | None:
-    version = handle.transaction_version(part)
-    if version is None or version == DROPPED:
-        return None
-    return f"{version:0{FINGERPRINT_HEX_CHARS}x}"
-
-
-def _marks(
-    handle: DeltaTable, files: Sequence[DataFile], parts: Sequence[str]
-) -> dict[str, str | None]:
-    """Return the mark of each part, from its files' statistics where they are there.
-
-    All rows of a part carry its fingerprint, and asking the log costs one pass over it per part.
-    """
-    stated = {
-        file.part: str(file.lowest["fingerprint"])
-        for file in files
-        if file.lowest.get("fingerprint") == file.highest.get("fingerprint", "")
-    }
-    return {part: stated.get(part) or _mark(handle, part) for part in parts}
-
-
-def _evolved(handle: DeltaTable, contract: Contract) -> DeltaTable:
-    """Return a handle whose table has every column; a version may gain nullable ones."""
-    known = {column.name for column in handle.schema().fields}
-    wanted = DeltaSchema.from_arrow(contract.schema).fields
-    added = [column for column in wanted if column.name not in known]
-    if added:
-        handle.alter.add_columns(added)
-    return handle
 
 
 def _facts(file: DataFile) -> pc.Expression:

@@ -67,6 +67,15 @@ def test_part_without_rows_is_done_but_not_listed(lake: Lake) -> None:
     assert lake.parts(FAILURES) == []
 
 
+def test_committed_among_knows_parts_without_rows_and_dropped_ones(lake: Lake) -> None:
+    assert lake.committed_among(FAILURES, ["a"]) == frozenset()
+    lake.publish(
+        FAILURES, [staged(lake, n, ONE, rows) for n, rows in (("a", 2), ("b", 0), ("c", 1))]
+    )
+    lake.drop(FAILURES, "c")
+    assert lake.committed_among(FAILURES, ["a", "b", "c", "d"]) == {"a", "b"}
+
+
 def test_recomputed_part_replaces_its_rows_only(lake: Lake) -> None:
     lake.publish(FAILURES, [staged(lake, "a", ONE, 5), staged(lake, "b", ONE, 5)])
     lake.publish(FAILURES, [staged(lake, "a", TWO, 2), staged(lake, "c", TWO, 1)])
