@@ -64,42 +64,39 @@ class Settings(BaseSettings):
     s3_endpoint_url: str | None = Field(
         None,
         validation_alias=_also("S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-        description="S3 server, such as `http://127.0.0.1:9000`; empty means Amazon S3. "
-        "Also read from `AWS_ENDPOINT_URL`.",
+        description="S3 server, such as `http://127.0.0.1:9000`; empty means Amazon S3.",
     )
     s3_region: str | None = Field(
         None,
         validation_alias=_also("S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
-        description="Region of the bucket. Also read from `AWS_REGION`.",
+        description="Region of the bucket.",
     )
     s3_access_key: SecretStr | None = Field(
         None,
         validation_alias=_also("S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
-        description="Access key; empty leaves it to the standard AWS chain. "
-        "Also read from `AWS_ACCESS_KEY_ID`.",
+        description="Access key; empty leaves it to the standard AWS chain.",
     )
     s3_secret_key: SecretStr | None = Field(
         None,
         validation_alias=_also("S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"),
-        description="Secret key. Also read from `AWS_SECRET_ACCESS_KEY`.",
+        description="Secret key.",
     )
     s3_session_token: SecretStr | None = Field(
         None,
         validation_alias=_also("S3_SESSION_TOKEN", "AWS_SESSION_TOKEN"),
-        description="Session token of temporary keys. Also read from `AWS_SESSION_TOKEN`.",
+        description="Session token of temporary keys.",
     )
 
     teacher_base_url: str | None = Field(
         None,
         validation_alias=_also("TEACHER_BASE_URL", "OPENAI_BASE_URL"),
         description="OpenAI-compatible endpoint, such as `http://127.0.0.1:8000/v1`; empty means "
-        "the embedded teacher where the recipe names it, else `https://api.openai.com/v1`. "
-        "Also read from `OPENAI_BASE_URL`.",
+        "the embedded teacher where the recipe names it, else `https://api.openai.com/v1`.",
     )
     teacher_api_key: SecretStr | None = Field(
         None,
         validation_alias=_also("TEACHER_API_KEY", "OPENAI_API_KEY"),
-        description="Key of the endpoint. Also read from `OPENAI_API_KEY`.",
+        description="Key of the endpoint.",
     )
     teacher_concurrency: int = Field(
         16, ge=1, le=4096, description="Most teacher calls at once; fewer while it throttles."
@@ -127,14 +124,13 @@ class Settings(BaseSettings):
         None,
         validation_alias=_also("RAY_ADDRESS", "RAY_ADDRESS"),
         description="Ray cluster, `ray://host:10001` or `host:6379`; empty starts a Ray on this "
-        "machine for the run. Also read from `RAY_ADDRESS`.",
+        "machine for the run.",
     )
     ray_auth_mode: Literal["token", "disabled"] = Field(
         "token",
         validation_alias=_also("RAY_AUTH_MODE", "RAY_AUTH_MODE"),
         description="Must be the same on the cluster and here. The token is Ray's own: "
-        "`RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH` or `~/.ray/auth_token`. "
-        "Also read from `RAY_AUTH_MODE`.",
+        "`RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH` or `~/.ray/auth_token`.",
     )
     ray_ships_code: bool = Field(
         default=True, description="Send this project's packages to the machines of a cluster."
@@ -163,13 +159,13 @@ class Settings(BaseSettings):
         None,
         validation_alias=_also("PREFECT_API_URL", "PREFECT_API_URL"),
         description="Prefect API, such as `http://127.0.0.1:4200/api`; empty starts a server for "
-        "the run. Also read from `PREFECT_API_URL`.",
+        "the run.",
     )
     prefect_profiles: Path = Field(
         Path("~/.prefect/profiles.toml"),
         validation_alias=_also("PREFECT_PROFILES", "PREFECT_PROFILES_PATH"),
         description="Prefect's own configuration, whose active profile names the API if the "
-        "variable does not. Also read from `PREFECT_PROFILES_PATH`.",
+        "variable does not.",
     )
     prefect_home: Path | None = Field(
         None, description="Folder of the local Prefect history; empty means `prefect` in state_dir."
@@ -190,7 +186,7 @@ class Settings(BaseSettings):
     offline: bool = Field(
         default=False,
         validation_alias=_also("OFFLINE", "HF_HUB_OFFLINE"),
-        description="Never ask a model hub. Also read from `HF_HUB_OFFLINE`.",
+        description="Never ask a model hub.",
     )
     test_data: Path | None = Field(None, description="Folder of real data for the test suite.")
 

@@ -45,9 +45,9 @@ class Misbehaviour:
         latency_ms: median time to answer.
         latency_sigma: sigma of the log-normal latency; 0 is constant.
         throttle_above: 429 while more requests than this are being answered; null is never.
-        throttle_share: 429 whatever the load.
+        throttle_share: status 429 whatever the load.
         retry_after_s: what 429 answers ask for; null sends no Retry-After.
-        server_error_share: 500.
+        server_error_share: status 500.
         disconnect_before_share: the connection is cut before any answer.
         disconnect_within_share: the connection is cut in the middle of the answer.
         truncation_share: the reply is cut, finish_reason `length`.

@@ -11,7 +11,7 @@ class DepthParams:
         weights: `embedded:depth`, a folder, an object-store URI or a hub id.
         input_px: least short side of the network's input; a multiple of 14, 518 for the real ones.
         max_tokens: most patches of one picture; 0 for four squares of `input_px`.
-        precision: auto, fp32 or bf16.
+        precision: `auto`, `fp32` or `bf16`.
     """
 
     weights: str = "embedded:depth"

@@ -36,8 +36,8 @@ class ChainParams:
         object_min_share: least share of an object inside a view for it to be listed there.
         large_boxes: how to read a box with numbers above 1 that fits both readings.
         draw: which of the samples of one request.
-        temperature: of the teacher.
-        max_tokens: of one reply.
+        temperature: sampling temperature of the teacher.
+        max_tokens: most tokens of one reply.
         extra: further request parameters, such as a response format; JSON values by name.
     """
 

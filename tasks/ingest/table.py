@@ -43,9 +43,11 @@ class TableOptions:
 
     Attributes:
         path: a data file, or a folder of them.
-        columns: field name to column name; fields are those of `FIELDS`.
+        columns: field name to column name; fields are question, answer, image, boxes, choices,
+            domain, dataset, source_key, split, licence, width and height.
         images: folder that image paths are relative to.
-        box_convention: how boxes are stated; needed if `boxes` is mapped.
+        box_convention: how boxes are stated, `px`, `unit`, `unit_1000` or `padded_square`; needed
+            if `boxes` is mapped.
         licence: licence where no column gives one.
         split: split where no column gives one.
         limit: take only the first so many rows.

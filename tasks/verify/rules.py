@@ -29,9 +29,9 @@ class VerifyParams:
     """What the rules measure against; part of the recipe's identity.
 
     Attributes:
-        relative_tolerance: of number answers; 0.05 for ChartQA.
+        relative_tolerance: allowed relative error of number answers; 0.05 for ChartQA.
         least_cover: share of the target a stated region must hold; below 1 for rounding.
-        least_iou: of the last region and the target (IoU@0.5 of arXiv:2511.17731).
+        least_iou: least IoU of the last region and the target (IoU@0.5 of arXiv:2511.17731).
         cite_iou: least IoU at which a cited box names an object.
         depth_tolerance: largest difference of a cited and a measured depth, in [0, 1].
     """
