@@ -62,6 +62,23 @@ def publish_checks(checks: Sequence[CheckResult]) -> None:
     create_table_artifact(table=rows, key="checks", description="SQL checks; 0 rows is good.")
 
 
+def publish_findings(broken: Sequence[CheckResult]) -> None:
+    """Publish the first rows that each of these checks found, a table per check."""
+    for check in broken:
+        create_table_artifact(
+            table=_plain_rows(check.sample),
+            key=f"check-{check.name.replace('_', '-').lower()}",
+            description=f"{check.rows} rows break: {check.purpose}",
+        )
+
+
+def publish_maintenance(tables: Sequence[Mapping[str, Any]], recovered: int) -> None:
+    """Publish what maintenance did to each table, and the responses it found in the spool."""
+    description = f"{recovered} teacher responses recovered from the spool; files per table."
+    rows = [dict(table) for table in tables]
+    create_table_artifact(table=rows, key="maintenance", description=description)
+
+
 def publish_summary(text: str, report_uri: str) -> None:
     """Publish the closing words of a build and the address of its report."""
     create_markdown_artifact(markdown=text, key="summary", description="What this build did.")
@@ -74,9 +91,11 @@ def _plain_rows(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a JSON value: the UI's tables take no decimals or times."""
+    """Return a JSON value: the UI's tables take no decimals, times or bytes."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
     return value

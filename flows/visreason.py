@@ -15,6 +15,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows.artifacts import ProgressBar
 from flows.closing import BuildSummary, close_build
 from flows.dataset_parts import DatasetParts, inputs_of, source_parts
+from flows.logs import open_logs
 from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
@@ -59,6 +60,7 @@ def visreason(
         PartsFailedError: some parts failed after their retries; the others are committed.
     """
     settings = load_settings(lake=lake)
+    open_logs(settings)
     loaded = load_recipe(recipe, overrides or [])
     with terminal_progress(settings) as progress:
         names = RunNames(flow_run.get_id(), progress)
