@@ -105,7 +105,9 @@ class Teacher:
         if longer is None:
             return first
         second = await self._answer(longer)
-        return first if second.outcome is Outcome.ERROR else second
+        if second.outcome is Outcome.ERROR:
+            return first
+        return replace(second, cut_first=first)
 
     async def _answer(self, request: Request) -> Response:
         """Return the answer, shared by all who ask for the same call at once."""

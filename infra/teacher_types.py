@@ -169,6 +169,7 @@ class Response:
         latency_ms: wall time of the call when it was bought.
         reused: whether it was in the ledger, or being bought by someone else, already.
         detail: why the outcome is `error`; null otherwise.
+        cut_first: the truncated answer that this longer one replaces; a call of its own, paid too.
     """
 
     request_key: str
@@ -185,6 +186,7 @@ class Response:
     latency_ms: float | None
     reused: bool
     detail: str | None = None
+    cut_first: "Response | None" = None
 
 
 class Asker(Protocol):
