@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from flows.reference import reference_pages
-from infra.settings import Settings
 
 PAGES = reference_pages()
 
