@@ -99,7 +99,10 @@ class Settings(BaseSettings):
         description="Key of the endpoint.",
     )
     teacher_concurrency: int = Field(
-        16, ge=1, le=4096, description="Most teacher calls at once; fewer while it throttles."
+        16,
+        ge=1,
+        le=4096,
+        description="Most teacher calls at once; a call that waits to be tried again is not counted.",
     )
     teacher_timeout_s: float = Field(
         300.0, gt=0, description="Longest wait for one teacher response, in seconds."
