@@ -84,8 +84,9 @@ def close_build(recipe: Recipe, settings: Settings, schedule: Schedule) -> Build
     publish_summary(_markdown(summary, schedule.problems), report)
     if schedule.problems:
         msg = (
-            f"{len(schedule.problems)} task runs failed, everything else is committed; fix the "
-            f"cause and build again: {'; '.join(schedule.problems[:3])}"
+            f"{len(schedule.problems)} task runs failed and {schedule.not_begun} that wait for "
+            "them did not begin; everything else is committed: fix the cause and build again: "
+            f"{'; '.join(schedule.problems[:3])}"
         )
         raise PartsFailedError(msg)
     return summary

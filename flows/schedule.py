@@ -30,7 +30,8 @@ class Schedule:
         parts_in_flight: most groups of runs that are open at once.
         on_collected: called for every finished run, in the flow's thread.
         results: of the runs that completed.
-        problems: one line per run that did not.
+        problems: one line per run that failed.
+        not_begun: runs that waited for one that failed.
     """
 
     context: RunContext
@@ -38,6 +39,7 @@ class Schedule:
     on_collected: Callable[[Key], None] = lambda _key: None
     results: list[PartResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    not_begun: int = 0
     _futures: dict[Key, PrefectFuture[PartResult]] = field(default_factory=dict)
     _collected: set[Key] = field(default_factory=set)
     _open: deque[list[Key]] = field(default_factory=deque)
@@ -79,6 +81,8 @@ class Schedule:
             state = future.state
             if state.is_completed():
                 self.results.append(future.result())
+            elif state.is_pending():
+                self.not_begun += 1
             else:
                 self.problems.append(f"{key[0]} {key[1]}: {state.message or state.name}")
             self.on_collected(key)

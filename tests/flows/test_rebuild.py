@@ -1,5 +1,6 @@
 """What a build does again and what it does not: equal results, and only what changed is new."""
 
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -98,7 +99,7 @@ def test_rows_appended_compute_and_ask_only_for_the_new_part(copy: Site):
     assert summary.calls_made + old_calls.total() == ledger_calls(lake).total()
     assert summary.calls_made > 0
     assert rows_of_parts(lake, old_parts) == old_rows
-    assert count(lake, "select count(*) from samples") == 32
+    assert count(lake, "select count(*) from samples") == 6 * 4 + 4  # scene 6 is cut on purpose
     assert broken_checks(lake) == {}
 
 
@@ -135,3 +136,15 @@ def test_parameter_changed_back_asks_nothing(copy: Site):
     after = content(lake)
     for name in ("generations", "steps", "verdicts"):
         assert after[name] == before[name], name
+
+
+def test_two_builds_at_once_give_one_dataset_and_buy_each_call_once(built: Site, site: Site):
+    changes = [f"--set={change}" for change in (*TINY, "embedded_teacher.latency_ms=40")]
+    builds = [site.start("build", "demo", *changes, pool="local") for _ in range(2)]
+    ends = [build.communicate(timeout=150) for build in builds]
+    assert [build.returncode for build in builds] == [0, 0], ends
+    lake, without = site.lake(), frozenset({"calls_made", "calls_reused", "recipe_identity"})
+    assert broken_checks(lake) == {}
+    assert content(lake, without) == content(built.lake(), without)
+    made = [int(found) for out, _ in ends for found in re.findall(r"(\d+) teacher calls made", out)]
+    assert sum(made) == ledger_calls(lake).total()

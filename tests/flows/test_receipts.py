@@ -89,7 +89,7 @@ def test_receipts_every_row_and_image_arrives(lake: Lake):
     assert count(lake, "select count(*) from failures where step = 'ingest'") == 0
     originals = "select count(*) from images where parent_image_id is null"
     assert count(lake, originals) == count(
-        lake, "select count(distinct unnest) from (select unnest(image_ids) from samples)"
+        lake, "select count(distinct i) from (select unnest(image_ids) as i from samples)"
     )
 
 
@@ -104,7 +104,7 @@ def test_receipts_every_question_is_answered_and_judged_right(lake: Lake):
     (row,) = ask(
         lake,
         "select count(*) as n, count(*) filter (where complete) as complete, "
-        "count(*) filter (where accepted) as accepted, max(n_rounds) as rounds from chains",
+        "count(*) filter (where accepted) as accepted, max(rounds) as rounds from chains",
     )
     assert row["n"] == row["complete"] == ROWS
     assert row["accepted"] >= 0.9 * ROWS
@@ -123,8 +123,7 @@ def test_receipts_are_read_by_sql_from_the_bucket(lake: Lake):
     ).fetchall()
     assert sum(n for _, n in rows) >= 0.9 * ROWS
     assert any("invoice" in question for question, _ in rows)
-    zooms = connection.sql(
+    ((zooms,),) = connection.sql(
         "select count(*) from images where parent_image_id is not null and crop_box is not null"
-    ).fetchone()
-    assert zooms is not None
-    assert zooms[0] > 0
+    ).fetchall()
+    assert zooms > 0

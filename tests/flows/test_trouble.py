@@ -1,7 +1,6 @@
 """Builds that fail or are stopped: a clear message, a sound lake, and the next one completes."""
 
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +24,8 @@ def undisturbed(shared_site: Site) -> Site:
 
 
 def test_teacher_does_not_answer_build_fails_and_the_next_completes(site: Site, undisturbed: Site):
-    with pytest.raises(PartsFailedError, match=r"cannot connect to http://127\.0\.0\.1:9/v1"):
+    cause = r"^2 task runs failed and 4 that wait for them.*cannot connect to http://127\.0\.0\.1:9"
+    with pytest.raises(PartsFailedError, match=cause):
         site.build(*TINY, teacher_base_url=NOBODY, max_retries=0)
     lake = site.lake()
     assert broken_checks(lake) == {}
@@ -90,11 +90,3 @@ def test_build_is_asked_to_end_leaves_a_consistent_lake_and_no_children(
     resumed = site.build(*TINY)
     assert resumed.calls_made == ledger_calls(undisturbed.lake()).total() - bought.total()
     assert content(lake, WHICH_RECIPE) == content(undisturbed.lake(), WHICH_RECIPE)
-
-
-def test_lake_in_a_file_is_refused_with_one_line(site: Site):
-    blocker = Path(site.folder / "lake")
-    blocker.write_text("not a folder")
-    done = site.command("build", "demo", "--set", "source.n=2", pool="local")
-    assert done.returncode in {1, 2}
-    assert "Traceback" not in done.stderr
