@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         16,
         ge=1,
         le=4096,
-        description="Most teacher calls at once; a call that waits to be tried again is not counted.",
+        description="Most teacher calls at once; one that waits to be tried again does not count.",
     )
     teacher_timeout_s: float = Field(
         300.0, gt=0, description="Longest wait for one teacher response, in seconds."
