@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import quote
 
 from infra.execution import PartResult, RunContext
 
@@ -54,7 +55,7 @@ class Schedule:
             self._futures[key] = task.submit(
                 part,
                 *inputs,
-                context=self.context,
+                context=quote(self.context),  # Prefect would walk through it while others change it
                 wait_for=[self._futures[k] for k in after],
                 **more,
             )
