@@ -155,6 +155,21 @@ def ui() -> None:
     serve_ui(load_settings(), lambda session: typer.echo(f"Prefect UI: {session.ui_url}"))
 
 
+@app.command()
+def serve(
+    file: Annotated[Path, typer.Option("-f", "--file", help="File with the deployments.")] = Path(
+        "prefect.yaml"
+    ),
+) -> None:
+    """Run the deployments of prefect.yaml on schedule and on demand until Ctrl-C; no worker needed.
+
+    Example: sightline serve
+    """
+    from flows.serving import serve_deployments
+
+    serve_deployments(file)
+
+
 @teacher_app.command("serve")
 def teacher_serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

@@ -12,6 +12,8 @@ from infra.settings import Settings
 from infra.telemetry import configure_logging
 
 PACKAGES = ("flows", "tasks", "infra")
+TOLD_ELSEWHERE = ("infra.lake",)
+"""Logs a line per commit, three in a part; the line of the part itself has the counts."""
 
 
 def open_logs(settings: Settings) -> None:
@@ -19,3 +21,5 @@ def open_logs(settings: Settings) -> None:
     configure_logging(settings)
     for package in PACKAGES:
         logging.getLogger(package).setLevel(logging.INFO)
+    for name in TOLD_ELSEWHERE:
+        logging.getLogger(name).setLevel(logging.WARNING)
