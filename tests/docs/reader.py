@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.docs.pages import Block
 
-CLONE = (".venv", "docs", "infra", "prefect.yaml", "recipes", "sql")
+CLONE = (".venv", "docs", "infra", "prefect.toml", "prefect.yaml", "recipes", "sql")
 BLOCK_S = 120
 START_S = 90
 STOP_S = 10
