@@ -2,10 +2,14 @@
 
 The ledger is flushed when the last chain is finished and before the part is published, so a row
 never counts while the response it came from is only on a local disk.
+
+A chain without an answer is a failure of its row.  Many of them are an outage: such a part is not
+committed, because a committed part is never asked again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +21,8 @@ from infra.ledger import Ledger
 from infra.shelf import ImageShelf, image_shelf
 from infra.teacher_meter import MeteredTeacher
 from infra.teacher_types import Asker
+from sightline.errors import TeacherError
+from sightline.outcomes import Outcome
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.distill.case import ChainCase, ChainParams, cases_of
 from tasks.distill.rounds import ChainResult, distill
@@ -27,6 +33,10 @@ T = TypeVar("T")
 
 CHAINS_PER_WRITE = 64
 """Finished chains that wait in memory until their rows are written."""
+
+FEW_UNANSWERED = 2
+UNANSWERED_SHARE = 0.1
+"""More chains of a part without an answer than both allow are an outage, not bad rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +110,38 @@ class Purchase:
         teacher = MeteredTeacher(self._work.open_teacher())
         chains = distill(cases, teacher, ViewCutter(shelf.load), self._work.in_flight)
         seen: set[str] = set()
+        unanswered: list[str] = []
         try:
-            for results in _grouped(_iterate(chains), CHAINS_PER_WRITE):
-                tables = tables_of(results, seen)
-                yield Produced(GENERATIONS, tables.generations)
-                yield Produced(IMAGES, tables.images)
-                yield Produced(FAILURES, tables.failures)
-                self._context.progress.advance("distill", rows=len(results))
+            with closing(_iterate(chains)) as finished:
+                for results in _grouped(finished, CHAINS_PER_WRITE):
+                    unanswered += _reasons_without_answer(results)
+                    _refuse_outage(unanswered, len(cases))
+                    tables = tables_of(results, seen)
+                    yield Produced(GENERATIONS, tables.generations)
+                    yield Produced(IMAGES, tables.images)
+                    yield Produced(FAILURES, tables.failures)
+                    self._context.progress.advance("distill", rows=len(results))
         finally:
             self.spend = teacher.spend
 
 
-def _iterate(source: AsyncIterator[ChainResult]) -> Iterator[ChainResult]:
+def _reasons_without_answer(results: Iterable[ChainResult]) -> list[str]:
+    """Return why calls failed for good; such a call is the last of its chain."""
+    last = (result.exchanges[-1].response for result in results if result.exchanges)
+    return [r.detail or "no reason given" for r in last if r.outcome is Outcome.ERROR]
+
+
+def _refuse_outage(unanswered: Sequence[str], n_chains: int) -> None:
+    if len(unanswered) <= max(FEW_UNANSWERED, UNANSWERED_SHARE * n_chains):
+        return
+    msg = (
+        f"the teacher gave no answer to {len(unanswered)} of {n_chains} chains, the last time: "
+        f"{unanswered[-1]}; what it did answer is kept: build again once the cause is gone"
+    )
+    raise TeacherError(msg)
+
+
+def _iterate(source: AsyncIterator[ChainResult]) -> Generator[ChainResult, None, None]:
     """Yield from an async iterator; calls in flight go on in the teacher's own thread."""
     with asyncio.Runner() as runner:
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from infra.prefect_server import ApiSession, prefect_api
 from infra.settings import load_settings
-from tests.flows.site import Site
+from tests.flows.site import TINY, Site
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +46,11 @@ def site(prefect_server: ApiSession, tmp_path: Path) -> Site:
 def shared_site(prefect_server: ApiSession, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A place whose lakes the tests of a file share; read them only, or copy the folder first."""
     return Site(tmp_path_factory.mktemp("site"), prefect_server.url)
+
+
+@pytest.fixture(scope="session")
+def tiny(prefect_server: ApiSession, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The tiny demo, built undisturbed: one part and one call at a time. Read it only."""
+    site = Site(tmp_path_factory.mktemp("tiny"), prefect_server.url)
+    site.build(*TINY, max_parts_in_flight=1, teacher_concurrency=1)
+    return site

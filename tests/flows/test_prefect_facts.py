@@ -26,7 +26,7 @@ from tasks.ingest.source import LoadedRow, Source, SourceRow
 from tasks.ingest.task import ingest
 from tasks.ingest.work import IngestWork, known_rows
 from tests.flows.processes import wait_until
-from tests.flows.site import TINY, Site
+from tests.flows.site import Site
 from tests.flows.tables import ask, count
 
 PARTS = 2
@@ -48,14 +48,13 @@ pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
-def lake(shared_site: Site) -> Lake:
-    shared_site.build(*TINY)
-    return shared_site.lake()
+def lake(tiny: Site) -> Lake:
+    return tiny.lake()
 
 
 @pytest.fixture(scope="module")
-def client(shared_site: Site) -> Iterator[SyncPrefectClient]:
-    assert shared_site.prefect_url
+def client(tiny: Site) -> Iterator[SyncPrefectClient]:
+    assert tiny.prefect_url
     with get_client(sync_client=True) as opened:
         yield opened
 

@@ -21,18 +21,11 @@ NOBODY = "http://127.0.0.1:9/v1"
 pytestmark = pytest.mark.server
 
 
-@pytest.fixture(scope="module")
-def built(shared_site: Site) -> Site:
-    """The tiny demo in the lake `lake`, one part and one call at a time."""
-    shared_site.build(*TINY, max_parts_in_flight=1, teacher_concurrency=1)
-    return shared_site
-
-
 @pytest.fixture
-def copy(built: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def copy(tiny: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The same lake in another place, free to change."""
-    place = Site(tmp_path_factory.mktemp("copy"), built.prefect_url)
-    shutil.copytree(built.folder / "lake", place.folder / "lake")
+    place = Site(tmp_path_factory.mktemp("copy"), tiny.prefect_url)
+    shutil.copytree(tiny.folder / "lake", place.folder / "lake")
     yield place
     shutil.rmtree(place.folder)
 
@@ -62,10 +55,10 @@ def run_ids(lake: Lake) -> set[str]:
     return {row["run_id"] for row in ask(lake, "select run_id from runs")}
 
 
-def test_other_settings_equal_tables(built: Site):
-    summary = built.build(*TINY, lake="other", max_parts_in_flight=4, teacher_concurrency=12)
+def test_other_settings_equal_tables(tiny: Site, site: Site):
+    summary = site.build(*TINY, max_parts_in_flight=4, teacher_concurrency=12)
     assert summary.runs_computed == 1 + PARTS * len(PER_PART)
-    expected, found = content(built.lake()), content(built.lake("other"))
+    expected, found = content(tiny.lake()), content(site.lake())
     for name, rows in expected.items():
         assert found[name] == rows, name
     assert {name for name, rows in expected.items() if rows} >= {
@@ -138,13 +131,13 @@ def test_parameter_changed_back_asks_nothing(copy: Site):
         assert after[name] == before[name], name
 
 
-def test_two_builds_at_once_give_one_dataset_and_buy_each_call_once(built: Site, site: Site):
+def test_two_builds_at_once_give_one_dataset_and_buy_each_call_once(tiny: Site, site: Site):
     changes = [f"--set={change}" for change in (*TINY, "embedded_teacher.latency_ms=40")]
     builds = [site.start("build", "demo", *changes, pool="local") for _ in range(2)]
     ends = [build.communicate(timeout=150) for build in builds]
     assert [build.returncode for build in builds] == [0, 0], ends
     lake, without = site.lake(), frozenset({"calls_made", "calls_reused", "recipe_identity"})
     assert broken_checks(lake) == {}
-    assert content(lake, without) == content(built.lake(), without)
+    assert content(lake, without) == content(tiny.lake(), without)
     made = [int(found) for out, _ in ends for found in re.findall(r"(\d+) teacher calls made", out)]
     assert sum(made) == ledger_calls(lake).total()

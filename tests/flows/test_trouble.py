@@ -17,13 +17,7 @@ BUDGET = 5
 pytestmark = pytest.mark.server
 
 
-@pytest.fixture(scope="module")
-def undisturbed(shared_site: Site) -> Site:
-    shared_site.build(*TINY)
-    return shared_site
-
-
-def test_teacher_does_not_answer_build_fails_and_the_next_completes(site: Site, undisturbed: Site):
+def test_teacher_does_not_answer_build_fails_and_the_next_completes(site: Site, tiny: Site):
     cause = r"^2 task runs failed and 4 that wait for them.*cannot connect to http://127\.0\.0\.1:9"
     with pytest.raises(PartsFailedError, match=cause):
         site.build(*TINY, teacher_base_url=NOBODY, max_retries=0)
@@ -32,11 +26,23 @@ def test_teacher_does_not_answer_build_fails_and_the_next_completes(site: Site, 
     assert count(lake, "select count(*) from generations") == 0
     assert count(lake, "select count(distinct image_id) from depth_maps") > 0
     site.build(*TINY)
-    assert content(lake, WHO_PAID) == content(undisturbed.lake(), WHO_PAID)
+    assert content(lake, WHO_PAID) == content(tiny.lake(), WHO_PAID)
+
+
+def test_teacher_answers_with_errors_only_no_part_counts_and_the_next_build_completes(
+    site: Site, tiny: Site
+):
+    with pytest.raises(PartsFailedError, match=r"no answer to \d+ of \d+ chains.*HTTP 500"):
+        site.build(*TINY, "embedded_teacher.server_error_share=1.0", max_retries=0)
+    lake = site.lake()
+    assert broken_checks(lake) == {}
+    assert count(lake, "select count(*) from generations") == 0
+    site.build(*TINY)
+    assert content(lake, WHICH_RECIPE) == content(tiny.lake(), WHICH_RECIPE)
 
 
 def test_weights_are_missing_other_steps_finish_and_the_next_build_completes(
-    site: Site, undisturbed: Site
+    site: Site, tiny: Site
 ):
     with pytest.raises(PartsFailedError, match=r"depth demo-[0-9a-f]{8}: .*no-such-folder"):
         site.build(*TINY, "steps.depth.weights=./no-such-folder")
@@ -45,21 +51,19 @@ def test_weights_are_missing_other_steps_finish_and_the_next_build_completes(
     assert count(lake, "select count(*) from segments") > 0
     assert count(lake, "select count(*) from objects") == 0
     site.build(*TINY)
-    assert content(lake, WHICH_RECIPE) == content(undisturbed.lake(), WHICH_RECIPE)
+    assert content(lake, WHICH_RECIPE) == content(tiny.lake(), WHICH_RECIPE)
 
 
-def test_budget_of_calls_is_spent_build_stops_and_keeps_all_it_bought(
-    site: Site, undisturbed: Site
-):
+def test_budget_of_calls_is_spent_build_stops_and_keeps_all_it_bought(site: Site, tiny: Site):
     with pytest.raises(PartsFailedError, match=r"(?i)budget|cap"):
         site.build(*TINY, budget_calls=BUDGET)
     lake = site.lake()
     assert broken_checks(lake) == {}
     assert ledger_calls(lake).total() == BUDGET
     resumed = site.build(*TINY)
-    everything = ledger_calls(undisturbed.lake()).total()
+    everything = ledger_calls(tiny.lake()).total()
     assert resumed.calls_made == everything - BUDGET
-    assert content(lake, WHO_PAID) == content(undisturbed.lake(), WHO_PAID)
+    assert content(lake, WHO_PAID) == content(tiny.lake(), WHO_PAID)
 
 
 def test_source_is_not_there_nothing_is_started(site: Site):
@@ -72,7 +76,7 @@ def test_source_is_not_there_nothing_is_started(site: Site):
 @pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_build_is_asked_to_end_leaves_a_consistent_lake_and_no_children(
-    site: Site, undisturbed: Site, signum: signal.Signals
+    site: Site, tiny: Site, signum: signal.Signals
 ):
     slow = [f"--set={change}" for change in (*TINY, "embedded_teacher.latency_ms=150")]
     lake = site.lake()
@@ -88,5 +92,5 @@ def test_build_is_asked_to_end_leaves_a_consistent_lake_and_no_children(
     assert bought.total() >= 4
     assert spooled_calls(site.folder, lake) == []
     resumed = site.build(*TINY)
-    assert resumed.calls_made == ledger_calls(undisturbed.lake()).total() - bought.total()
-    assert content(lake, WHICH_RECIPE) == content(undisturbed.lake(), WHICH_RECIPE)
+    assert resumed.calls_made == ledger_calls(tiny.lake()).total() - bought.total()
+    assert content(lake, WHICH_RECIPE) == content(tiny.lake(), WHICH_RECIPE)
