@@ -1,6 +1,7 @@
 """The commands of prefect.yaml as typed: server, work pool, deploy, worker; and a schedule."""
 
 import json
+import logging
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import pytest
 import yaml
+from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -25,10 +27,14 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import FlowRun
+from prefect.logging.handlers import APILogHandler
+from prefect.runtime import flow_run
 from prefect.states import StateType
 
+from flows.logs import open_logs
 from infra.lake import Lake
 from infra.prefect_server import ApiSession
+from infra.settings import load_settings
 from tests.flows.site import TINY
 from tests.isolation import fresh_environment
 
@@ -201,3 +207,17 @@ def test_schedule_that_is_due_is_run_by_the_worker(
     client.delete_deployment(deployment(client, "often").id)
     assert done
     assert all(run.auto_scheduled for run in done)
+
+
+def test_own_log_line_with_a_secret_reaches_the_page_without_it(client: SyncPrefectClient):
+    @flow(name="talks")
+    def talks() -> str:
+        open_logs(load_settings(teacher_api_key=SECRET))
+        logging.getLogger("infra.execution").info("the key is %s", SECRET)
+        return str(flow_run.get_id())
+
+    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(talks())]))
+    APILogHandler().flush()
+    lines = [log.message for log in client.read_logs(log_filter=wanted)]
+    assert [line for line in lines if line.startswith("the key is")]
+    assert not [line for line in lines if SECRET in line]
