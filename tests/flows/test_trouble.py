@@ -74,13 +74,16 @@ def test_source_is_not_there_nothing_is_started(site: Site):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("signum", "pool"),
+    [(signal.SIGINT, "local"), pytest.param(signal.SIGTERM, "ray", marks=pytest.mark.ray)],
+)
 def test_build_is_asked_to_end_leaves_a_consistent_lake_and_no_children(
-    site: Site, tiny: Site, signum: signal.Signals
+    site: Site, tiny: Site, signum: signal.Signals, pool: str
 ):
     slow = [f"--set={change}" for change in (*TINY, "embedded_teacher.latency_ms=150")]
     lake = site.lake()
-    build = site.start("build", "demo", *slow, pool="local", teacher_concurrency=2)
+    build = site.start("build", "demo", *slow, pool=pool, teacher_concurrency=2)
     assert wait_until(lambda: len(spooled_calls(site.folder, lake)) >= 4, 90)
     build.send_signal(signum)
     out, err = build.communicate(timeout=60)
