@@ -270,7 +270,8 @@ class Buyer:
         if last.never_connected:
             msg = f"cannot connect to {self._transport.address}; is the endpoint running?"
             raise TeacherError(msg)
-        return self._error(key, f"gave up after {tries} tries: {last.reason}")
+        response = self._error(key, f"gave up after {tries} tries: {last.reason}")
+        return replace(response, may_succeed=True)
 
     def _error(self, key: CallKey, detail: str) -> Response:
         self._stats.add(errors=1)

@@ -169,6 +169,7 @@ class Response:
         latency_ms: wall time of the call when it was bought.
         reused: whether it was in the ledger, or being bought by someone else, already.
         detail: why the outcome is `error`; null otherwise.
+        may_succeed: whether an `error` was an outage, not the endpoint's refusal of this request.
         cut_first: the truncated answer that this longer one replaces; a call of its own, paid too.
     """
 
@@ -186,6 +187,7 @@ class Response:
     latency_ms: float | None
     reused: bool
     detail: str | None = None
+    may_succeed: bool = False
     cut_first: "Response | None" = None
 
 

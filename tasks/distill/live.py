@@ -3,8 +3,8 @@
 The ledger is flushed when the last chain is finished and before the part is published, so a row
 never counts while the response it came from is only on a local disk.
 
-A chain without an answer is a failure of its row.  Many of them are an outage: such a part is not
-committed, because a committed part is never asked again.
+A chain without an answer is a failure of its row.  Many that might have got one later are an
+outage: such a part is not committed, because a committed part is never asked again.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from infra.shelf import ImageShelf, image_shelf
 from infra.teacher_meter import MeteredTeacher
 from infra.teacher_types import Asker
 from sightline.errors import TeacherError
-from sightline.outcomes import Outcome
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.distill.case import ChainCase, ChainParams, cases_of
 from tasks.distill.rounds import ChainResult, distill
@@ -126,9 +125,9 @@ class Purchase:
 
 
 def _reasons_without_answer(results: Iterable[ChainResult]) -> list[str]:
-    """Return why calls failed for good; such a call is the last of its chain."""
+    """Return why calls failed that may succeed later; such a call is the last of its chain."""
     last = (result.exchanges[-1].response for result in results if result.exchanges)
-    return [r.detail or "no reason given" for r in last if r.outcome is Outcome.ERROR]
+    return [r.detail or "no reason given" for r in last if r.may_succeed]
 
 
 def _refuse_outage(unanswered: Sequence[str], n_chains: int) -> None:
