@@ -100,7 +100,10 @@ def test_truncated_reply_is_asked_once_more_with_twice_the_room(
         hopeless = teacher.ask_sync(ask_for(1, max_tokens=2))
         assert hopeless.outcome is Outcome.TRUNCATED
         assert teacher.stats.calls == 5
-        assert teacher.ask_sync(ask_for(1, max_tokens=2)) == replace(hopeless, reused=True)
+        assert hopeless.cut_first is not None
+        assert hopeless.cut_first.outcome is Outcome.TRUNCATED
+        again = teacher.ask_sync(ask_for(1, max_tokens=2))
+        assert replace(again, cut_first=None) == replace(hopeless, reused=True, cut_first=None)
         assert teacher.stats.calls == 5
         outcomes = [row.outcome for row in ledger_rows(ledger)]
     assert sorted(outcomes) == ["success", "success", "truncated", "truncated", "truncated"]
