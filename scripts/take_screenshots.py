@@ -5,7 +5,7 @@
 It builds the demo into a folder of its own, serves the UI with the history of that build, and
 drives headless Chromium through its DevTools protocol.  The UI is a single-page app that goes on
 loading after the page has: a picture is taken when a text that must be on it is there, and the
-script fails if it does not come.  Pictures are palette PNGs, which keeps them under 300 KB.
+script fails if it does not come.  Pictures over 300 KB get a palette.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from infra.prefect_server import prefect_api
 from infra.settings import load_settings
@@ -34,7 +35,9 @@ ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 300_000
 WAIT_S = 60.0
 SETTLE_S = 2.5
-"""Charts of the UI are still being drawn when their texts are there."""
+LOOKS = (3, 12)
+"""Charts of the UI are drawn after their texts are there: at least and at most as many looks, until
+two in a row are the same."""
 
 FLAGS = (
     "--headless",
@@ -66,7 +69,7 @@ class Shot:
 class Browser:
     """One page of a headless Chromium, driven through the DevTools protocol."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Connection) -> None:
         self._socket, self._last = socket, 0
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -111,8 +114,18 @@ class Browser:
         if shot.tab:
             self._click(shot.tab)
         self.wait_for(f"document.body.innerText.includes({json.dumps(shot.text)})", shot.text)
-        time.sleep(SETTLE_S)
-        return b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        return self._settled()
+
+    def _settled(self) -> bytes:
+        least, most = LOOKS
+        before = b""
+        for look in range(most):
+            time.sleep(SETTLE_S)
+            png = b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+            if png == before and look >= least:
+                break
+            before = png
+        return png
 
     def _click(self, label: str) -> None:
         """Click the innermost element that shows just this text, with a real mouse event."""
@@ -177,13 +190,15 @@ def newest_run(api_url: str) -> str:
 
 
 def save(png: bytes, path: Path) -> None:
-    """Write the picture with a palette, with as many colours as fit in `MAX_BYTES`."""
+    """Write the picture with as many colours as fit in `MAX_BYTES`."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    for colours in (256, 128, 64, 32):
-        buffer = io.BytesIO()
-        image.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    for colours in (256, 128, 64):
         if buffer.tell() <= MAX_BYTES:
             break
+        buffer = io.BytesIO()
+        image.quantize(colours).save(buffer, "PNG", optimize=True)
     path.write_bytes(buffer.getvalue())
     print(f"{path.name}: {image.width}x{image.height}, {buffer.tell() / 1000:.0f} kB")
 
