@@ -28,6 +28,11 @@ IN_FLIGHT_PER_WORKER = 2
 DEATHS_BEFORE_ISOLATION = 2
 """The first death may be the machine's; the second on the same batch points at one of its rows."""
 
+TRUSTED_AFTER = 3
+"""Batches in a row that fresh workers confirmed to hold only bad rows; further ones are believed
+without another worker, so that a source of nothing but bad rows does not reload the model for ever.
+"""
+
 MAKE_ROOM_AFTER_S = 5.0
 """Longer than a worker process takes to start, so a longer wait means that no machine is free."""
 
@@ -44,7 +49,7 @@ class Seat(threading.Thread):
         self._held: deque[tuple[Job, Any]] = deque()
         self._deaths_in_a_row = 0
         self._is_ready = False
-        self._has_worked = False
+        self._confirmed_bad = 0
 
     def run(self) -> None:
         """Serve the crew until it closes; a failure here is a failure of the crew."""
@@ -94,7 +99,8 @@ class Seat(threading.Thread):
             self._accept(job, result)
 
     def _accept(self, job: Job, result: BatchResult) -> None:
-        if is_wholly_blamed(result) and self._has_worked and not job.is_suspect:
+        is_bad = is_wholly_blamed(result)
+        if is_bad and not job.is_suspect and self._confirmed_bad < TRUSTED_AFTER:
             # A model whose device context broke fails on every row from then on; a fresh one
             # tells such a batch from one that really holds only bad rows.
             logger.warning("a worker failed on all %d rows; trying a fresh one", result.rows)
@@ -103,7 +109,7 @@ class Seat(threading.Thread):
             return
         self._held.popleft()
         self._deaths_in_a_row = 0
-        self._has_worked = self._has_worked or not is_wholly_blamed(result)
+        self._confirmed_bad = self._confirmed_bad + 1 if is_bad else 0
         job.finish(result)
 
     def _after_death(self, job: Job, reason: str) -> None:
@@ -165,7 +171,6 @@ class Seat(threading.Thread):
     def _drop_worker(self) -> None:
         self.kill()
         self._worker = None
-        self._has_worked = False
         if self._is_ready:
             self._is_ready = False
             self._crew.count_ready(-1)
