@@ -14,7 +14,7 @@ from flows.recipe import Recipe, load_recipe
 from infra.catalog import Catalog
 from infra.lake import Lake
 from infra.prefect_server import prefect_api, use
-from infra.settings import Settings, load_settings
+from infra.settings import Settings, load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
 from sightline.reader import sql_files
 
@@ -33,6 +33,7 @@ def build_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> int
     """
     settings = load_settings(lake=lake)
     configure_logging(settings)
+    set_environment(process_environment(settings))
     loaded = load_recipe(recipe, overrides)
     loaded.source()
     with prefect_api(settings) as session:

@@ -25,7 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sightline.arrow_files import is_s3, normalise_uri
-from sightline.errors import LakeError
+from sightline.errors import LakeError, UsageError
 
 TEMPORARY_PREFIX = ".incomplete-"
 """Local files being written; never listed, never read."""
@@ -141,8 +141,16 @@ class LocalStore:
     """Objects as files in a folder; writes are a rename or a link, never a partial file."""
 
     def __init__(self, uri: str) -> None:
+        """Name the folder; it is made by the first write.
+
+        Raises:
+            UsageError: a file stands where the folder would be.
+        """
         self.uri = uri
         self._root = Path(uri)
+        if self._root.is_file():
+            msg = f"expected a folder for the lake at {uri!r}, found a file; name another path"
+            raise UsageError(msg)
 
     def put(self, key: str, data: bytes, *, create_only: bool = False) -> bool:
         """See `ObjectStore.put`."""

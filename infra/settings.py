@@ -315,8 +315,13 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks,infra",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": settings.log_level,
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": _console_level(settings.log_level),
     }
+
+
+def _console_level(log_level: str) -> str:
+    """Return what Prefect prints; a failed build says why, its page holds the tracebacks."""
+    return log_level if log_level in {"DEBUG", "INFO"} else "CRITICAL"
 
 
 def child_environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -100,6 +100,8 @@ class Purchase:
         cases = read_cases(
             self._context, self._part, inputs, self._params, uses_objects=self._work.uses_objects
         )
+        if not cases:
+            return
         wanted = {case.image_id for case in cases if case.image_id is not None}
         with image_shelf(self._context.lake, inputs.image_parts, wanted) as shelf:
             yield from self._chains(cases, shelf)
