@@ -25,7 +25,7 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the S3 server of the tests
 
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from sightline.provenance import fingerprint_of
 from sightline.schemas import VERDICTS
 from tests.factories import payload_of

@@ -19,7 +19,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from infra.catalog import Catalog, CheckResult
+from infra.catalog.catalog import Catalog, CheckResult
 
 TABLES: Mapping[str, tuple[str, str]] = {
     "yield-funnel": ("yield_funnel.sql", "How many rows each stage kept, and what was lost where."),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from flows.inspection import text_table
 from flows.recipe import Recipe, load_recipe
-from infra.catalog import Catalog
-from infra.lake import Lake
-from infra.prefect_server import prefect_api, use
+from infra.catalog.catalog import Catalog
+from infra.lake.lake import Lake
+from infra.prefect_api.server import prefect_api, use
 from infra.settings import Settings, load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
 from sightline.reader import sql_files

@@ -149,7 +149,7 @@ def ui() -> None:
 
     Example: sightline ui
     """
-    from infra.prefect_server import serve_ui
+    from infra.prefect_api.server import serve_ui
     from infra.settings import load_settings
 
     serve_ui(load_settings(), lambda session: typer.echo(f"Prefect UI: {session.ui_url}"))

@@ -15,8 +15,8 @@ from flows.inspection import report_page
 from flows.recipe import Recipe
 from flows.runtime import open_lake_of
 from flows.schedule import Schedule
-from infra.catalog import Catalog, CheckResult
-from infra.lake import Lake
+from infra.catalog.catalog import Catalog, CheckResult
+from infra.lake.lake import Lake
 from infra.settings import Settings
 from sightline.errors import SightlineError
 

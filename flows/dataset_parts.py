@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from sightline.schemas import DUPLICATES, IMAGES, SAMPLES
 from tasks.distill.live import PartInputs
 

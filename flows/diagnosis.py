@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from infra.checkpoints import resolve
-from infra.lake import Lake
-from infra.prefect_server import is_healthy
+from infra.lake.lake import Lake
+from infra.prefect_api.server import is_healthy
 from infra.settings import Settings, load_settings
 from sightline.errors import SightlineError
 from sightline.reader import has_httpfs

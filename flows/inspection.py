@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from infra.catalog import Catalog, CheckResult
-from infra.catalog_format import Format, to_format
+from infra.catalog.catalog import Catalog, CheckResult
+from infra.catalog.format import Format, to_format
 from infra.embedded_teacher.app import DEFAULT_MODEL
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from infra.settings import load_settings
 from sightline.errors import UsageError
 from tasks.publish.export import export, images_by

@@ -12,7 +12,7 @@ from infra.settings import Settings
 from infra.telemetry import configure_logging
 
 PACKAGES = ("flows", "tasks", "infra")
-TOLD_ELSEWHERE = ("infra.lake",)
+TOLD_ELSEWHERE = ("infra.lake.lake",)
 """Logs a line per commit, three in a part; the line of the part itself has the counts."""
 
 

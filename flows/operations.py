@@ -15,8 +15,8 @@ from pydantic import Field
 from flows.artifacts import publish_checks, publish_findings, publish_maintenance
 from flows.logs import open_logs
 from flows.runtime import open_lake_of, open_ledger_of
-from infra.catalog import Catalog
-from infra.lake import Lake
+from infra.catalog.catalog import Catalog
+from infra.lake.lake import Lake
 from infra.settings import load_settings
 from sightline.errors import SightlineError
 from sightline.schemas import CONTRACTS, Contract

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.recipe import Recipe, load_recipe
-from infra.catalog import Catalog
-from infra.lake import Lake
-from infra.prices import Price, Prices
+from infra.catalog.catalog import Catalog
+from infra.lake.lake import Lake
 from infra.settings import Settings, load_settings
+from infra.teacher.prices import Price, Prices
 from tasks.ingest.work import IngestWork, known_rows
 
 UNASKED = """

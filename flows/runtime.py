@@ -14,14 +14,14 @@ from flows.recipe import Recipe
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.execution import RunContext
 from infra.git import git_tree
-from infra.lake import Lake
-from infra.ledger import Ledger
-from infra.pool import open_pool
+from infra.lake.lake import Lake
+from infra.ledger.ledger import Ledger
+from infra.pool.ray_pool import open_pool
+from infra.pool.workers import Pool
 from infra.settings import Settings
-from infra.teacher import Teacher, TeacherConfig, open_teacher
-from infra.teacher_retry import RetryPolicy
+from infra.teacher.client import Teacher, TeacherConfig, open_teacher
+from infra.teacher.retry import RetryPolicy
 from infra.telemetry import Progress
-from infra.workers import Pool
 
 OPENAI_URL = "https://api.openai.com/v1"
 

@@ -15,7 +15,7 @@ import yaml
 
 from infra.embedded_teacher.misbehaviour import Misbehaviour
 from infra.embedded_teacher.server import ServerConfig, serve
-from infra.prefect_server import prefect_api, use
+from infra.prefect_api.server import prefect_api, use
 from infra.settings import load_settings
 from sightline.errors import UsageError
 

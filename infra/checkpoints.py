@@ -26,7 +26,7 @@ from typing import Any, Final
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from infra.objects import ObjectStore, open_store
+from infra.lake.objects import ObjectStore, open_store
 from sightline.errors import CheckpointError, LakeError
 
 EMBEDDED: Final = "embedded:"

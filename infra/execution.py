@@ -16,10 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.lake import Lake, Part
-from infra.lake_files import PartWriter, StagedPart
+from infra.lake.files import PartWriter, StagedPart
+from infra.lake.lake import Lake, Part
+from infra.pool.workers import Pool, WorkerSpec
 from infra.telemetry import NullProgress, Progress
-from infra.workers import Pool, WorkerSpec
 from sightline.errors import ContractError, Failure, LakeError, clip_detail
 from sightline.ids import canonical_json
 from sightline.provenance import Step

@@ -17,8 +17,8 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from infra.objects import StorageOptions
-from infra.workers import Placement
+from infra.lake.objects import StorageOptions
+from infra.pool.workers import Placement
 from sightline.errors import UsageError
 
 PREFIX = "SIGHTLINE_"

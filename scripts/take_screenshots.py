@@ -28,7 +28,7 @@ from PIL import Image
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from infra.prefect_server import prefect_api
+from infra.prefect_api.server import prefect_api
 from infra.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from sightline.provenance import Commit, fingerprint_of
 from sightline.schemas import Contract
 

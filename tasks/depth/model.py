@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from transformers import DepthAnythingForDepthEstimation
 from transformers.utils import logging
 
-from infra.depth_codec import Direction
+from infra.images.depth_codec import Direction
 from sightline.errors import CheckpointError
 from tasks.depth.preprocess import IMAGENET_MEAN, IMAGENET_STD
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from infra.checkpoints import resolve
-from infra.depth_codec import encode_depth
-from infra.images import ImageProblem, decode
-from infra.pixels import resize_bicubic
-from infra.workers import RowFailure, WorkerOutput
+from infra.images.decode import ImageProblem, decode
+from infra.images.depth_codec import encode_depth
+from infra.images.pixels import resize_bicubic
+from infra.pool.workers import RowFailure, WorkerOutput
 from sightline.errors import Failure
 from sightline.schemas import DEPTH_MAPS
 from tasks.depth.model import DepthModel, use_threads

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.execution import Produced, RunContext, Spend
-from infra.ledger import Ledger
-from infra.shelf import ImageShelf, image_shelf
-from infra.teacher_meter import MeteredTeacher
-from infra.teacher_types import Asker
+from infra.images.shelf import ImageShelf, image_shelf
+from infra.ledger.ledger import Ledger
+from infra.teacher.meter import MeteredTeacher
+from infra.teacher.types import Asker
 from sightline.errors import TeacherError
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.distill.case import ChainCase, ChainParams, cases_of

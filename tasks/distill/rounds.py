@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from infra.images import ImageProblem
-from infra.teacher_types import Asker, Request, Response
+from infra.images.decode import ImageProblem
+from infra.teacher.types import Asker, Request, Response
 from sightline.boxes import Box
 from sightline.errors import Failure
 from tasks.distill.asks import Ask

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infra.images import MEDIA_TYPES, ImageHeader, decode, inspect_header
-from infra.pixels import crop, encode_jpeg, pixel_sha, thumbnail
-from infra.teacher_types import ImagePart
+from infra.images.decode import MEDIA_TYPES, ImageHeader, decode, inspect_header
+from infra.images.pixels import crop, encode_jpeg, pixel_sha, thumbnail
+from infra.teacher.types import ImagePart
 from sightline.boxes import FULL_VIEW, Box
 from sightline.ids import content_id, image_id
 from tasks.distill.case import ChainCase
@@ -26,7 +26,7 @@ _COMMENT = b"\xff\xfe"
 
 
 class Original(Protocol):
-    """A stored image with what its crops inherit, as `infra.shelf` gives it."""
+    """A stored image with what its crops inherit, as `infra.images.shelf` gives it."""
 
     @property
     def data(self) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.masks import decode_mask
-from infra.workers import RowFailure
+from infra.images.masks import decode_mask
+from infra.pool.workers import RowFailure
 from sightline.errors import ContractError, Failure
 from sightline.schemas import OBJECTS
 from tasks.ground.regions import DepthField, DepthStatus, facts_of, field_of

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from infra.depth_codec import Direction, decode_levels, nearness, sky_mask, values_of
+from infra.images.depth_codec import Direction, decode_levels, nearness, sky_mask, values_of
 from tasks.ground.rules import GroundParams
 
 Mask = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from infra.images import MAX_BYTES
+from infra.images.decode import MAX_BYTES
 from sightline.errors import Failure, SourceError
 from tasks.ingest.source import ImageRef, LoadedImage, Problem, RowRefusedError
 

@@ -6,8 +6,8 @@ The bytes are stored as the source gave them; width and height are those of the 
 from dataclasses import dataclass
 from typing import Any
 
-from infra.images import MAX_BYTES, MAX_PIXELS, ImageHeader, ImageProblem, decode
-from infra.pixels import phash256, pixel_sha
+from infra.images.decode import MAX_BYTES, MAX_PIXELS, ImageHeader, ImageProblem, decode
+from infra.images.pixels import phash256, pixel_sha
 from sightline.errors import Failure
 from sightline.ids import image_id
 from tasks.ingest.folder import printable

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.images import MAX_BYTES
+from infra.images.decode import MAX_BYTES
 from sightline.errors import SourceError
 from sightline.ids import canonical_json
 from tasks.ingest.folder import SourceFolder, printable

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from infra.images import MAX_BYTES
+from infra.images.decode import MAX_BYTES
 from sightline.errors import UsageError
 from sightline.ids import canonical_json
 from tasks.ingest import fields

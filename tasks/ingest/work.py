@@ -1,6 +1,6 @@
 """The new rows of a source, found by comparing its listing with what the lake holds."""
 
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from sightline.schemas import FAILURES, IMAGES, SAMPLES
 from tasks.ingest.image_facts import ImageLimits
 from tasks.ingest.part import STEP

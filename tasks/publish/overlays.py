@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from infra.depth_codec import Direction, decode_levels, nearness, values_of
-from infra.images import ImageProblem, decode
-from infra.masks import Mask, decode_mask
-from infra.pixels import thumbnail, thumbnail_data_uri
+from infra.images.decode import ImageProblem, decode
+from infra.images.depth_codec import Direction, decode_levels, nearness, values_of
+from infra.images.masks import Mask, decode_mask
+from infra.images.pixels import thumbnail, thumbnail_data_uri
 from sightline.boxes import Box
 
 RGB = npt.NDArray[np.uint8]

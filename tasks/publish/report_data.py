@@ -15,7 +15,7 @@ from tasks.publish.gallery import SampleView, read_samples
 
 
 class CheckFinding(Protocol):
-    """What the report needs of a check's result; `infra.catalog.CheckResult` fits."""
+    """What the report needs of a check's result; `infra.catalog.catalog.CheckResult` fits."""
 
     @property
     def name(self) -> str:

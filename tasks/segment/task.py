@@ -12,7 +12,7 @@ from infra.execution import (
     map_on_pool,
     run_part,
 )
-from infra.workers import Pool, WorkerSpec
+from infra.pool.workers import Pool, WorkerSpec
 from sightline.provenance import Step
 from sightline.schemas import IMAGES, SEGMENTS
 from tasks.part_task import part_task

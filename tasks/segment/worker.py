@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from infra.checkpoints import resolve
-from infra.images import ImageProblem, decode
-from infra.masks import encode_mask
-from infra.pixels import resize_bicubic
-from infra.workers import RowFailure, WorkerOutput
+from infra.images.decode import ImageProblem, decode
+from infra.images.masks import encode_mask
+from infra.images.pixels import resize_bicubic
+from infra.pool.workers import RowFailure, WorkerOutput
 from sightline.schemas import SEGMENTS
 from tasks.segment.masks import Segment, segments_of
 from tasks.segment.model import SegmentModel, use_threads

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from flows.recipe import parse_recipe
-from infra.prefect_server import prefect_api
+from infra.prefect_api.server import prefect_api
 from infra.settings import load_settings
 from tests.docs.pages import Page, read_page
 from tests.docs.reader import Reader

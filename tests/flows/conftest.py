@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.prefect_server import ApiSession, prefect_api
+from infra.prefect_api.server import ApiSession, prefect_api
 from infra.settings import load_settings
 from tests.flows.site import TINY, Site
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.lake import Lake
-from infra.ledger import spool_folder
-from infra.ledger_row import LedgerRow
-from infra.spool import read_segment, segments
+from infra.lake.lake import Lake
+from infra.ledger.ledger import spool_folder
+from infra.ledger.row import LedgerRow
+from infra.ledger.spool import read_segment, segments
 from sightline.schemas import LEDGER
 
 POLL_S = 0.02

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.lake import Lake
-from infra.objects import StorageOptions
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
 from tests.isolation import fresh_environment
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.catalog import Catalog
-from infra.lake import Lake
+from infra.catalog.catalog import Catalog
+from infra.lake.lake import Lake
 from sightline.schemas import CONTRACTS, LEDGER
 
 OF_THE_CLOCK = frozenset(

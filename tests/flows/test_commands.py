@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.lake import Lake
-from infra.objects import StorageOptions
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
 from sightline.schemas import SAMPLES, VERDICTS
 from tests.factories import commit, payload_of
 from tests.flows.site import Site

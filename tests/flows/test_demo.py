@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.lake import Lake
-from infra.objects import StorageOptions
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
 from sightline.schemas import GENERATIONS, LEDGER
 from tests.flows.processes import processes_of
 from tests.flows.site import Site

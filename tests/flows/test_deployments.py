@@ -32,8 +32,8 @@ from prefect.runtime import flow_run
 from prefect.states import StateType
 
 from flows.logs import open_logs
-from infra.lake import Lake
-from infra.prefect_server import ApiSession
+from infra.lake.lake import Lake
+from infra.prefect_api.server import ApiSession
 from infra.settings import load_settings
 from tests.flows.site import TINY
 from tests.isolation import fresh_environment

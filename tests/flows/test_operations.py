@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra import lake_files
-from infra.catalog import Catalog
-from infra.lake import Lake
-from infra.ledger import Ledger
+from infra.catalog.catalog import Catalog
+from infra.lake import files as lake_files
+from infra.lake.lake import Lake
+from infra.ledger.ledger import Ledger
 from sightline.schemas import CONTRACTS, IMAGES, LEDGER, SAMPLES
 from tests.flows.site import TINY, Site
 from tests.flows.tables import content

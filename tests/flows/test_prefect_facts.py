@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact, TaskRun
 
 from infra.execution import PartResult, RunContext
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from tasks.ingest.image_facts import ImageLimits
 from tasks.ingest.kinds import open_source
 from tasks.ingest.source import LoadedRow, Source, SourceRow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalog import Catalog
+from infra.catalog.catalog import Catalog
 from tests.flows.site import Site
 from tests.flows.tables import broken_checks, count
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from sightline.schemas import CONTRACTS, LEDGER
 from sightline.snapshot import Snapshot
 from tests.flows.processes import ledger_calls

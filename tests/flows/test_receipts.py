@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from sightline.reader import open_lake
 from tests.flows.site import Site
 from tests.flows.tables import ask, broken_checks, count

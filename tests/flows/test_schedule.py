@@ -10,8 +10,8 @@ from prefect import flow, task
 
 from flows.schedule import Schedule
 from infra.execution import PartResult, RunContext
-from infra.lake import Lake
-from infra.objects import StorageOptions
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
 
 
 class Busy(dict[str, int]):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.pool import RayPool, RaySetup
+from infra.pool.ray_pool import RayPool, RaySetup
 from tests.infra.pool_workers import PLACEMENT
 
 

@@ -8,8 +8,8 @@ Parts `p<FIRST>` to `p<LAST - 1>` get `ROWS` rows each; a part that is done alre
 import json
 import sys
 
-from infra.lake import Lake
-from infra.objects import StorageOptions
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
 from sightline.provenance import fingerprint_of
 from sightline.schemas import FAILURES
 from tests.factories import full_of

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 
-from infra.pool import RayPool, RaySetup
-from infra.workers import Placement
+from infra.pool.ray_pool import RayPool, RaySetup
+from infra.pool.workers import Placement
 from tests.infra.pool_workers import batch, batches, out, spec
 
 

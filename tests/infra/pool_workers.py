@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 import infra
-from infra.workers import BatchResult, Placement, RowFailure, WorkerOutput, WorkerSpec
+from infra.pool.workers import BatchResult, Placement, RowFailure, WorkerOutput, WorkerSpec
 from sightline.errors import CheckpointError, Failure
 
 PLACEMENT = Placement(workers=2, max_restarts=6, batch_timeout_s=60)

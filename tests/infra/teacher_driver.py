@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from infra.teacher import Teacher
+from infra.teacher.client import Teacher
 from tests.infra.teachers import ask_for, teacher_at
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from infra.embedded_teacher.misbehaviour import Misbehaviour
 from infra.embedded_teacher.request_log import LoggedEvent, read_log
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
-from infra.lake import Lake
-from infra.ledger import Ledger
-from infra.ledger_row import LedgerRow
-from infra.teacher import ImagePart, Request, Teacher, TeacherConfig, open_teacher
-from infra.teacher_retry import RetryPolicy
+from infra.lake.lake import Lake
+from infra.ledger.ledger import Ledger
+from infra.ledger.row import LedgerRow
+from infra.teacher.client import ImagePart, Request, Teacher, TeacherConfig, open_teacher
+from infra.teacher.retry import RetryPolicy
 from sightline.outcomes import Outcome
 
 MODEL = "sightline-embedded"

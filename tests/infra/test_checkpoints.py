@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from infra.checkpoints import Checkpoint, resolve
-from infra.objects import ObjectStore, open_store
+from infra.lake.objects import ObjectStore, open_store
 from sightline.errors import CheckpointError
 
 

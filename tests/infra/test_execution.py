@@ -19,10 +19,10 @@ from infra.execution import (
     map_on_pool,
     run_part,
 )
-from infra.lake import Lake
-from infra.objects import StorageOptions
-from infra.pool_local import LocalPool
-from infra.workers import WorkerSpec
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
+from infra.pool.local_pool import LocalPool
+from infra.pool.workers import WorkerSpec
 from sightline.errors import ContractError, Failure, LakeError
 from sightline.provenance import Step
 from sightline.schemas import FAILURES, OBJECTS, RELATIONS, RUNS, SEGMENTS, Contract

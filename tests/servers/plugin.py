@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.lake import Lake
-from infra.objects import StorageOptions
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
 from tests.servers import s3
 
 SERVER_USED = pytest.StashKey[str]()

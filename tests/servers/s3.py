@@ -10,7 +10,7 @@ from pathlib import Path
 
 import boto3
 
-from infra.objects import StorageOptions
+from infra.lake.objects import StorageOptions
 from tests.servers import rgw
 from tests.servers.processes import Processes, ServerError, free_ports
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
-from infra.lake import Lake
+from infra.lake.lake import Lake
 from sightline.arrow_files import ArrowFiles, ReadOnlyFile, normalise_uri
 from sightline.errors import LakeError
 from sightline.reader import open_lake, run_scripts, sql_files

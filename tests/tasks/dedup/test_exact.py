@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.images import decode
-from infra.pixels import pixel_sha
+from infra.images.decode import decode
+from infra.images.pixels import pixel_sha
 from sightline.ids import image_id
 from sightline.schemas import DUPLICATES, IMAGES, SAMPLES
 from tasks.dedup.exact import IMAGE_COLUMNS, SAMPLE_COLUMNS, exact_duplicates

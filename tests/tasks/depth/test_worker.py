@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from infra.depth_codec import decode_levels, values_of
-from infra.images import decode
-from infra.pixels import encode_jpeg, encode_png
-from infra.workers import WorkerOutput
+from infra.images.decode import decode
+from infra.images.depth_codec import decode_levels, values_of
+from infra.images.pixels import encode_jpeg, encode_png
+from infra.pool.workers import WorkerOutput
 from sightline.errors import CheckpointError, Failure
 from sightline.ids import image_id
 from sightline.schemas import DEPTH_MAPS

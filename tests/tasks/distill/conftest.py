@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from infra.teacher_types import Request, Response
+from infra.teacher.types import Request, Response
 from sightline.outcomes import Outcome
 from tasks.distill.case import ChainCase, ChainParams, SceneObject
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from infra.embedded_teacher.prompt import read_prompt
 from infra.embedded_teacher.writer import Mistakes, write_reply
-from infra.teacher_types import ImagePart, Request, Response
+from infra.teacher.types import ImagePart, Request, Response
 from sightline.boxes import Box, contains
 from sightline.ids import image_id
 from sightline.outcomes import Outcome

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from infra.teacher_types import ImagePart
+from infra.teacher.types import ImagePart
 from sightline.boxes import Box, from_view
 from sightline.ids import image_id
 from sightline.outcomes import Outcome

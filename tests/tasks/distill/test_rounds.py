@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.images import ImageProblem
-from infra.teacher_types import ImagePart, Request, Response
+from infra.images.decode import ImageProblem
+from infra.teacher.types import ImagePart, Request, Response
 from sightline.boxes import FULL_VIEW, Box
 from sightline.errors import BudgetError, Failure
 from sightline.ids import image_id

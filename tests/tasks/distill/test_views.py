@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infra.images import ImageProblem, decode
-from infra.shelf import ShelvedImage
+from infra.images.decode import ImageProblem, decode
+from infra.images.shelf import ShelvedImage
 from sightline.boxes import FULL_VIEW
 from sightline.errors import Failure
 from sightline.ids import image_id

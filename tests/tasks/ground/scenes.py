@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from infra.depth_codec import Direction, encode_depth
-from infra.masks import encode_mask
+from infra.images.depth_codec import Direction, encode_depth
+from infra.images.masks import encode_mask
 from sightline.schemas import DEPTH_MAPS, SEGMENTS
 
 Rect = tuple[int, int, int, int]

@@ -3,7 +3,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from infra.depth_codec import Direction
+from infra.images.depth_codec import Direction
 from sightline.errors import ContractError, Failure
 from sightline.schemas import OBJECTS
 from tasks.ground.build import objects_of

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from infra.masks import decode_mask
+from infra.images.masks import decode_mask
 from sightline.ids import image_id
 from tasks.depth.worker import DepthWorker
 from tasks.ground.build import GroundObjects, objects_of

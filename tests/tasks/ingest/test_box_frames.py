@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.images import upright
+from infra.images.decode import upright
 from sightline.boxes import Box, px_to_square_frac
 from sightline.errors import Failure
 from tasks.ingest.box_frames import (

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.images import decode
+from infra.images.decode import decode
 from tasks.ingest.kinds import open_source
 from tasks.ingest.plan import Known
 from tasks.ingest.scene_source import is_chosen

@@ -14,9 +14,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from infra.depth_codec import Direction, encode_depth
-from infra.masks import encode_mask
-from infra.pixels import crop, encode_jpeg
+from infra.images.depth_codec import Direction, encode_depth
+from infra.images.masks import encode_mask
+from infra.images.pixels import crop, encode_jpeg
 from sightline.boxes import Box, from_view, px_to_frac
 from tests.sql.lake_tables import Rows
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalog import Catalog
-from infra.lake import Lake
-from infra.objects import StorageOptions
+from infra.catalog.catalog import Catalog
+from infra.lake.lake import Lake
+from infra.lake.objects import StorageOptions
 from sightline.schemas import CONTRACTS
 from tasks.publish.export import export, images_by
 from tasks.publish.report import render_report

@@ -5,10 +5,10 @@ import base64
 import numpy as np
 import pytest
 
-from infra.depth_codec import Direction, encode_depth
-from infra.images import decode
-from infra.masks import encode_mask
-from infra.pixels import encode_jpeg
+from infra.images.decode import decode
+from infra.images.depth_codec import Direction, encode_depth
+from infra.images.masks import encode_mask
+from infra.images.pixels import encode_jpeg
 from tasks.publish.overlays import (
     DepthRow,
     Frame,

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from infra.masks import decode_mask
-from infra.pixels import encode_png
+from infra.images.masks import decode_mask
+from infra.images.pixels import encode_png
 from sightline.errors import CheckpointError, Failure
 from sightline.ids import image_id
 from sightline.schemas import SEGMENTS

@@ -1,0 +1,1 @@
+"""The lake: object stores, Delta tables, and what is staged before a commit."""

@@ -1,0 +1,1 @@
+"""Every paid call, durable before it counts."""

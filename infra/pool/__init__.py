@@ -1,0 +1,1 @@
+"""Workers that keep a model alive, on Ray or in this process."""

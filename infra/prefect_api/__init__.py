@@ -1,0 +1,1 @@
+"""The Prefect API a run talks to: the configured one, or a local server for the run."""

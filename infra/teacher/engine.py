@@ -1,0 +1,167 @@
+"""The teacher engine: the ledger first; what is not in it is bought once, whoever asks.
+
+One background thread runs one event loop that owns the connections, the slots and the map of
+calls in flight; `submit` may be called from any thread or loop.  So Prefect task threads, a
+notebook and a test share one set of limits, and a caller that is cancelled never takes a paid
+call down with it: the call goes on, is recorded, and the next one who asks finds it.
+"""
+
+import asyncio
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from types import TracebackType
+from typing import Final, Self
+
+from infra.ledger.row import CallKey
+from infra.teacher.buying import Buyer, EngineOptions, Spending
+from infra.teacher.reply import response_of
+from infra.teacher.stats import StatsCounter, TeacherStats
+from infra.teacher.transport import Transport
+from infra.teacher.types import Request, Response
+from sightline.errors import TeacherError
+from sightline.outcomes import Outcome
+
+CLAIM_POLL_S: Final = 0.05
+THREADS: Final = 4
+"""For ledger look-ups and base64: short, and mostly outside the interpreter lock."""
+CLOSED: Final = "the teacher is closed; open a new one"
+
+
+class Teacher:
+    """Answers requests through the ledger; open one per endpoint and process, and close it."""
+
+    def __init__(self, transport: Transport, spending: Spending, options: EngineOptions) -> None:
+        self._transport, self._spending, self._options = transport, spending, options
+        self._ledger = spending.ledger
+        self._counter = StatsCounter()
+        self._closing = False
+        self._in_flight: dict[CallKey, asyncio.Task[Response]] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="teacher")
+        self._buyer = Buyer(transport, spending, options, self._counter, self._threads)
+        self._stop_sign = self._buyer.stop_sign
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="teacher", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def stats(self) -> TeacherStats:
+        """Return the counts so far."""
+        return replace(self._counter.now, at_risk_usd=self._spending.budget.at_risk_usd)
+
+    async def ask(self, request: Request) -> Response:
+        """Return what became of `request`; from any event loop.
+
+        Raises:
+            UsageError: the request has no stable form.
+            TeacherError: the endpoint as a whole is unusable; every later call that is not in
+                the ledger fails alike.
+            BudgetError: the call would cross a cap; later calls as above.
+            LakeError: a response could not be made durable; later calls as above.
+        """
+        return await asyncio.wrap_future(self.submit(request))
+
+    def ask_sync(self, request: Request) -> Response:
+        """Return what became of `request`; blocks the calling thread.  Raises as `ask` does."""
+        return self.submit(request).result()
+
+    def submit(self, request: Request) -> "Future[Response]":
+        """Return the future answer of `request`; from any thread.  It raises as `ask` does."""
+        if self._closing:
+            raise TeacherError(CLOSED)
+        return asyncio.run_coroutine_threadsafe(self._ask(request), self._loop)
+
+    def close(self) -> None:
+        """Let calls in flight arrive, start none, and end the thread; idempotent."""
+        if self._closing:
+            return
+        self._closing = True
+        asyncio.run_coroutine_threadsafe(self._drain(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._threads.shutdown()
+
+    async def _ask(self, request: Request) -> Response:
+        """Return the answer; a truncated one is asked again, once, with twice the room.
+
+        Both are calls of their own, so both are kept, and paid once each over all runs.
+        """
+        first = await self._answer(request)
+        if first.outcome is not Outcome.TRUNCATED or not self._options.retry_truncated:
+            return first
+        longer = request.with_longer_reply()
+        if longer is None:
+            return first
+        second = await self._answer(longer)
+        if second.outcome is Outcome.ERROR:
+            return first
+        return replace(second, cut_first=first)
+
+    async def _answer(self, request: Request) -> Response:
+        """Return the answer, shared by all who ask for the same call at once."""
+        key = request.call_key
+        task = self._in_flight.get(key)
+        if task is not None:
+            shared = await asyncio.shield(task)
+            self._counter.add(reused=shared.outcome is not Outcome.ERROR)
+            return replace(shared, reused=shared.outcome is not Outcome.ERROR)
+        task = self._loop.create_task(self._find_or_buy(request, key))
+        self._in_flight[key] = task
+        task.add_done_callback(lambda done: self._forget(key, done))
+        return await asyncio.shield(task)
+
+    def _forget(self, key: CallKey, done: "asyncio.Task[Response]") -> None:
+        """Drop a finished call; its error counts as seen even if every caller has gone."""
+        del self._in_flight[key]
+        if not done.cancelled():
+            done.exception()
+
+    async def _find_or_buy(self, request: Request, key: CallKey) -> Response:
+        found = await self._lookup(key)
+        if found is not None:
+            return found
+        self._stop_sign.check()
+        while not self._ledger.claims.acquire(key):
+            await self._stop_sign.pause(CLAIM_POLL_S)
+            self._stop_sign.check()
+        try:
+            return await self._lookup(key) or await self._buyer.buy(request, key)
+        except TeacherError as error:
+            self._stop_sign.stop(error)
+            raise
+        finally:
+            self._ledger.claims.release(key)
+
+    async def _lookup(self, key: CallKey) -> Response | None:
+        row = await self._loop.run_in_executor(self._threads, self._ledger.lookup, *key)
+        if row is None:
+            return None
+        self._counter.add(reused=1)
+        return response_of(row, reused=True)
+
+    async def _drain(self) -> None:
+        """Wait for calls on the wire; what waits for its turn or to try again gives up."""
+        self._stop_sign.stop(TeacherError(CLOSED))
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            _, late = await asyncio.wait(others, timeout=self._options.drain_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._transport.close()
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
