@@ -2,49 +2,18 @@
 
 from dataclasses import asdict
 
-from infra.checkpoints import resolve
-from infra.execution import (
-    Output,
-    PartJob,
-    PartResult,
-    RunContext,
-    committed_part,
-    map_on_pool,
-    run_part,
-)
-from infra.pool.workers import Pool, WorkerSpec
+from infra.annotation import ImageStep, annotate_images
+from infra.execution import PartResult, RunContext
+from infra.pool.workers import Pool
 from sightline.provenance import Step
-from sightline.schemas import DEPTH_MAPS, IMAGES
+from sightline.schemas import DEPTH_MAPS
 from tasks.depth.params import DepthParams
 from tasks.part_task import part_task
 
-STEP = Step(name="depth", version=1)
-BATCH_ROWS = 32
-"""Images that travel to a worker together; the worker forms its own forward batches."""
+DEPTH = ImageStep(Step(name="depth", version=1), DEPTH_MAPS, "tasks.depth.worker:DepthWorker")
 
 
-@part_task(STEP.name)
+@part_task(DEPTH.step.name)
 def annotate_depth(part: str, params: DepthParams, context: RunContext, pool: Pool) -> PartResult:
     """Return what was done for `part`; a committed part is not computed again."""
-    source = committed_part(context.lake, IMAGES, part)
-    job = PartJob(
-        step=STEP,
-        part=part,
-        identity=asdict(params) | {"weights_sha": resolve(params.weights).weights_sha},
-        inputs=[source.fingerprint],
-        outputs=[Output(DEPTH_MAPS, part)],
-        rows_in=source.rows,
-    )
-    spec = WorkerSpec("tasks.depth.worker:DepthWorker", asdict(params))
-    columns = ["image_id", "bytes"]
-    return run_part(
-        context,
-        job,
-        lambda: map_on_pool(
-            pool,
-            spec,
-            context.lake.scan(IMAGES, parts=[part], columns=columns, batch_rows=BATCH_ROWS),
-            STEP,
-            DEPTH_MAPS,
-        ),
-    )
+    return annotate_images(part, DEPTH, asdict(params), context, pool)
