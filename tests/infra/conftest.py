@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.pool.ray_pool import RayPool, RaySetup
-from tests.infra.pool_workers import PLACEMENT
+from tests.infra.pool.pool_workers import PLACEMENT
 
 
 @pytest.fixture(scope="session")

@@ -18,16 +18,16 @@ from infra.lake.lake import Lake
 from sightline.provenance import fingerprint_of
 from sightline.schemas import FAILURES
 from tests.factories import full_of
-from tests.infra.lake_writer import write_part
+from tests.infra.lake.lake_writer import write_part
 
 ROWS = 40
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start_writer(lake: Lake, first: int, last: int) -> "subprocess.Popen[str]":
     storage = json.dumps(asdict(lake.storage))
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.infra.lake_writer", lake.uri, storage,
+        [sys.executable, "-m", "tests.infra.lake.lake_writer", lake.uri, storage,
          str(first), str(last), str(ROWS)],
         stdout=subprocess.PIPE,
         cwd=ROOT,

@@ -11,7 +11,7 @@ from infra.pool.crew_pool import CrewPool
 from infra.pool.worker_host import WorkerHost
 from infra.pool.workers import BatchResult, Placement, WorkerSpec
 from sightline.errors import PoolError
-from tests.infra.pool_workers import batch, out, spec
+from tests.infra.pool.pool_workers import batch, out, spec
 
 
 class Machines:

@@ -12,7 +12,7 @@ from infra.pool.local_pool import LocalPool
 from infra.pool.ray_pool import RayPool
 from infra.pool.workers import Placement, WorkerSpec
 from sightline.errors import Failure, PoolError
-from tests.infra.pool_workers import PLACEMENT, batch, batches, blamed, out, spec
+from tests.infra.pool.pool_workers import PLACEMENT, batch, batches, blamed, out, spec
 
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.ray)])
@@ -139,7 +139,7 @@ def test_map_factory_raises_fails_before_a_batch_is_read(pool: CrewPool):
         pool.map(spec("NoWeights"), source())
 
 
-@pytest.mark.parametrize("factory", ["no_such_module:X", "tests.infra.pool_workers:Nobody", "bad"])
+@pytest.mark.parametrize("factory", ["no_such_module:X", f"{spec.__module__}:Nobody", "bad"])
 def test_map_factory_does_not_exist_says_so(local: LocalPool, factory: str):
     with pytest.raises(PoolError, match=r"no_such_module|Nobody|package\.module:Name"):
         local.map(WorkerSpec(factory), [])

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.ray
 
 def driver(root: Path, address: str, fate: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.infra.pool_driver", address, fate],
+        [sys.executable, "-m", "tests.infra.pool.pool_driver", address, fate],
         cwd=root,
         env=os.environ | {"RAY_AUTH_MODE": "token"},
         stdout=subprocess.PIPE,

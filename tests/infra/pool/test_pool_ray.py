@@ -11,7 +11,7 @@ import pytest
 from infra.pool.ray_pool import RayPool, RaySetup
 from infra.pool.workers import Placement
 from sightline.errors import Failure, PoolError
-from tests.infra.pool_workers import batch, batches, blamed, out, spec
+from tests.infra.pool.pool_workers import batch, batches, blamed, out, spec
 
 pytestmark = pytest.mark.ray
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from infra.pool.worker_host import WorkerHost, is_wholly_blamed, merge
 from infra.pool.workers import BatchResult, WorkerSpec
 from sightline.errors import PoolError
-from tests.infra.pool_workers import batch, blamed, out, spec
+from tests.infra.pool.pool_workers import batch, blamed, out, spec
 
 
 def test_spec_identity_ignores_the_order_of_options():

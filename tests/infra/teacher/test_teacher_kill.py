@@ -21,7 +21,7 @@ ROWS = 120
 
 def drive(base_url: str, folder: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(DRIVER), base_url, str(folder), str(IN_FLIGHT), str(ROWS)]
-    return subprocess.Popen(command, cwd=DRIVER.parents[2], env=os.environ | {"PYTHONPATH": "."})
+    return subprocess.Popen(command, cwd=DRIVER.parents[3], env=os.environ | {"PYTHONPATH": "."})
 
 
 def returned_calls(folder: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """A process that writes parts to a lake until it is done or killed; see test_lake_races.
 
-    python -m tests.infra.lake_writer LAKE_URI STORAGE_JSON FIRST LAST ROWS
+    python -m tests.infra.lake.lake_writer LAKE_URI STORAGE_JSON FIRST LAST ROWS
 
 Parts `p<FIRST>` to `p<LAST - 1>` get `ROWS` rows each; a part that is done already is skipped.
 """

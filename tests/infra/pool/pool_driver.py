@@ -8,7 +8,7 @@ import sys
 
 from infra.pool.ray_pool import RayPool, RaySetup
 from infra.pool.workers import Placement
-from tests.infra.pool_workers import batch, batches, out, spec
+from tests.infra.pool.pool_workers import batch, batches, out, spec
 
 
 def main(address: str, fate: str) -> None:

@@ -15,7 +15,7 @@ PLACEMENT = Placement(workers=2, max_restarts=6, batch_timeout_s=60)
 
 
 def spec(name: str, **options: object) -> WorkerSpec:
-    return WorkerSpec(f"tests.infra.pool_workers:{name}", options, key="item_id")
+    return WorkerSpec(f"tests.infra.pool.pool_workers:{name}", options, key="item_id")
 
 
 def batch(*values: int) -> pa.Table:
