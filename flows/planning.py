@@ -19,7 +19,7 @@ UNASKED = """
 select count(*) as n
 from samples
 where
-    starts_with(part, $dataset || '-')
+    regexp_full_match(part, $dataset || '-[0-9a-f]{8}')
     and len(image_ids) > 0
     and question is not null
     and sample_id not in (select subject_id from generations where teacher = $teacher)

@@ -31,7 +31,8 @@ from tasks.verify.rules import VerifyParams
 
 P = TypeVar("P")
 
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+SLUG = re.compile(r"(?=.{1,40}\Z)[a-z0-9]+(-[a-z0-9]+)*")
+"""Part names begin with it as it stands (`tasks.ingest.plan.part_name`)."""
 FLOWS = ("visreason",)
 
 
@@ -273,7 +274,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
 
 def _slug(value: str, where: str) -> str:
     if not SLUG.fullmatch(value):
-        msg = f"{where}: expected lower-case letters, digits and '-', found {value!r}"
+        msg = f"{where}: expected a name like 'my-photos-2', up to 40 characters, found {value!r}"
         raise RecipeError(msg)
     return value
 
