@@ -5,7 +5,6 @@ once.  A run is submitted at most once per (step, part); a failed run stops what
 the other parts.
 """
 
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +14,6 @@ from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import quote
 
 from infra.execution import PartResult, RunContext
-
-_log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 """(step, part)."""

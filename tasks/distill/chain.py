@@ -46,9 +46,6 @@ class StopReason(StrEnum):
     NO_ANSWER = "no_answer"
 
 
-NOT_ASKED = frozenset({StopReason.NO_IMAGE, StopReason.NO_QUESTION})
-"""Samples a chain cannot be about; nothing is asked and nothing is paid."""
-
 CALL_FAILURES = {
     Outcome.ERROR: Failure.TEACHER_ERROR,
     Outcome.SKIPPED: Failure.TEACHER_ERROR,

@@ -14,7 +14,6 @@ from sightline.boxes import Box, as_box
 from sightline.errors import Failure
 from tasks.ingest.source import RowRefusedError
 
-BOX_CORNERS = 4
 MAX_SIDE = 1_000_000
 """Longest side a row may declare, in pixels."""
 MAX_SHOWN_CHARS = 120
