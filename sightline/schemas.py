@@ -242,6 +242,7 @@ GENERATIONS: Final = Contract(
             _int("tokens_reasoning", "Reasoning tokens within them.", null=True, unit="tokens"),
             _real("cost_usd", "Price of the call; null if the model has none listed.", null=True),
             _real("latency_ms", "Wall time of the call.", null=True, unit="ms"),
+            _int("turn", "Repairs asked before this reply in its round; null is 0.", null=True),
         ]
     ),
 )
@@ -464,6 +465,10 @@ LEDGER: Final = Contract(
                 "When the response was received.",
                 unit="UTC",
             ),
+            _text(
+                "channel", "How it was bought; null is live.", null=True, unit="live, batch, import"
+            ),
+            _text("endpoint", "Address that answered, without credentials.", null=True),
         ]
     ),
 )

@@ -45,6 +45,8 @@ class LedgerRow:
     cost_usd: float | None
     latency_ms: float
     received_us: int
+    channel: str | None = None
+    endpoint: str | None = None
 
     @property
     def call_key(self) -> CallKey:

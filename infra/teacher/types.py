@@ -40,8 +40,27 @@ class ImagePart:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A reply of the model that goes back to it, and what is said to that."""
+
+    reply: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model; `draw` tells repeated samples of it apart."""
+    """One question to a model; `draw` tells repeated samples of it apart.
+
+    Attributes:
+        model: as the endpoint names it.
+        system: the system message, if any.
+        content: the first user message: texts and images in their order.
+        parameters: further parameters of the call; JSON values.
+        prompt_id: sha256 of the prompt template; not identity.
+        subject_id: what is asked about; not identity.
+        draw: which of the samples of one request.
+        turns: what was said after the first message, such as a request to repair a reply.
+    """
 
     model: str
     system: str | None
@@ -50,6 +69,7 @@ class Request:
     prompt_id: str
     subject_id: str
     draw: int = 0
+    turns: tuple[Turn, ...] = ()
 
     @property
     def request_json(self) -> str:
@@ -73,7 +93,7 @@ class Request:
                 {
                     "endpoint_class": ENDPOINT_CLASS,
                     "model": self.model,
-                    "messages": [*self._system_messages(), {"role": "user", "content": content}],
+                    "messages": self._messages(content),
                     "parameters": dict(self.parameters),
                 }
             )
@@ -102,6 +122,7 @@ class Request:
     def text_bytes(self) -> int:
         """Return the length of all text in UTF-8."""
         texts = [self.system or "", *(part for part in self.content if isinstance(part, str))]
+        texts += [text for turn in self.turns for text in (turn.reply, turn.text)]
         return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
     @property
@@ -135,12 +156,20 @@ class Request:
         parameters = dict(self.parameters)
         if self.draw and isinstance(parameters.get("seed"), int):
             parameters["seed"] += self.draw
-        messages = [*self._system_messages(), {"role": "user", "content": content}]
-        body = {"model": self.model, "messages": messages} | parameters
+        body = {"model": self.model, "messages": self._messages(content)} | parameters
         return json.dumps(body, separators=(",", ":")).encode()
 
-    def _system_messages(self) -> list[dict[str, Any]]:
-        return [] if self.system is None else [{"role": "system", "content": self.system}]
+    def _messages(self, content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        system = [] if self.system is None else [{"role": "system", "content": self.system}]
+        later = [
+            message
+            for turn in self.turns
+            for message in (
+                {"role": "assistant", "content": turn.reply},
+                {"role": "user", "content": turn.text},
+            )
+        ]
+        return [*system, {"role": "user", "content": content}, *later]
 
 
 def _data_url(image: ImagePart) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.teacher.types import ImagePart, Request
+from infra.teacher.types import ImagePart, Request, Turn
 from sightline.errors import UsageError
 from tests.infra.teachers import image_part
 
@@ -47,6 +47,7 @@ def test_request_key_does_not_depend_on_dict_order(parameters: dict[str, Any]):
         {"content": ("ho", image_part(b"one"))},
         {"parameters": {}},
         {"parameters": {"temperature": 0.6}},
+        {"turns": (Turn("bad", "again"),)},
     ],
 )
 def test_request_key_depends_on_every_part_of_the_question(change: dict[str, Any]):
@@ -117,3 +118,9 @@ def test_repr_shows_no_image_bytes():
 def test_text_with_half_a_surrogate_pair_has_a_storable_form():
     broken = replace(BASE, content=("\ud83d",))
     assert json.loads(broken.request_json.encode())["messages"][1]["content"][0]["text"] == "\ud83d"
+
+
+def test_wire_body_with_turns_continues_the_conversation():
+    messages = json.loads(replace(BASE, turns=(Turn("bad", "again"),)).wire_body())["messages"]
+    assert [m["role"] for m in messages] == ["system", "user", "assistant", "user"]
+    assert [m["content"] for m in messages[2:]] == ["bad", "again"]
