@@ -235,7 +235,7 @@ class Buyer:
             endpoint_class=ENDPOINT_CLASS,
             teacher=request.model,
             recipe=self._options.recipe,
-            step=self._options.step,
+            step=request.step or self._options.step,
             subject_id=request.subject_id,
             prompt_id=request.prompt_id,
             request_json=request.request_json,

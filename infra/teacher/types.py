@@ -60,6 +60,7 @@ class Request:
         subject_id: what is asked about; not identity.
         draw: which of the samples of one request.
         turns: what was said after the first message, such as a request to repair a reply.
+        step: for which step, in the ledger; null is the engine's own; not identity.
     """
 
     model: str
@@ -70,6 +71,7 @@ class Request:
     subject_id: str
     draw: int = 0
     turns: tuple[Turn, ...] = ()
+    step: str | None = None
 
     @property
     def request_json(self) -> str:
