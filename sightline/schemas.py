@@ -3,7 +3,8 @@
     images ◀── samples ◀── generations ◀── steps         failures   (any row that went wrong)
       ▲           ▲             ▲                         runs       (every execution of a step)
       ├── depth_maps, segments ─┼── verdicts, pairs       ledger     (every paid call)
-      └── objects ◀── relations └── duplicates            releases   (what was published)
+      └── objects ◀── relations └── duplicates            batches    (calls that wait for theirs)
+                                                          releases   (what was published)
 
 Views, the reference page, test factories and write-time checks derive from the contracts below.
 Within a version only nullable columns may be added; any other change is a new version.  Steps
@@ -473,6 +474,63 @@ LEDGER: Final = Contract(
     ),
 )
 
+BATCHES: Final = Contract(
+    name="batches",
+    version=1,
+    grain="one batch of teacher calls, as it stands now",
+    key=("batch_key",),
+    payload=pa.schema(
+        [
+            _text("batch_key", "Content id of its calls and how often each was sent before."),
+            _text(
+                "state",
+                "Where it stands; the first three are open.",
+                unit="intended, uploaded, submitted, collected, abandoned",
+            ),
+            _text("provider_status", "What the endpoint last said of it.", null=True),
+            _text("provider_id", "The endpoint's id of it; null until it is known.", null=True),
+            _text("input_file_id", "The endpoint's id of the uploaded requests.", null=True),
+            _text("endpoint", "Address it was sent to, without credentials."),
+            _text("teacher", "Model name as requested."),
+            _text("recipe", "Recipe that pays."),
+            _text("step", "Step that pays."),
+            _int("n_requests", "Requests in it."),
+            _int("n_answered", "Requests whose answer is in the ledger.", null=True),
+            _real("worst_case_usd", "The most it can cost; counts against a cap while it is open."),
+            _real("cost_usd", "Price of its answers; null if a price is missing.", null=True),
+            _col("intended_at", pa.timestamp("us", tz="UTC"), "When it was planned.", unit="UTC"),
+            _col("changed_at", pa.timestamp("us", tz="UTC"), "When its state changed.", unit="UTC"),
+            _text("detail", "Why it was given up or refused.", null=True),
+        ]
+    ),
+)
+
+BATCH_REQUESTS: Final = Contract(
+    name="batch_requests",
+    version=1,
+    grain="one request of one batch",
+    key=("batch_key", "custom_id"),
+    payload=pa.schema(
+        [
+            _text("batch_key", "Key into `batches`."),
+            _text("custom_id", "Its name within the batch."),
+            _int("position", "Its line in the uploaded file, from 0."),
+            _text("request_key", "Key into `ledger`, once it is answered."),
+            _int("draw", "Which of the n samples of one request, from 0."),
+            _text("request_json", "Canonical request, images as sha256."),
+            _text("prompt_id", "sha256 of the prompt template."),
+            _text("subject_id", "What is asked about."),
+            _text(
+                "result",
+                "What came of it; null while the batch is open.",
+                null=True,
+                unit="answered, rejected, unanswered",
+            ),
+            _text("detail", "Why there is no answer.", null=True),
+        ]
+    ),
+)
+
 FAILURES: Final = Contract(
     name="failures",
     version=1,
@@ -537,7 +595,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
     c.name: c
     for c in (
         IMAGES, SAMPLES, DUPLICATES, DEPTH_MAPS, SEGMENTS, OBJECTS, RELATIONS, GENERATIONS,
-        STEPS, VERDICTS, PAIRS, LEDGER, FAILURES, RUNS, RELEASES,
+        STEPS, VERDICTS, PAIRS, LEDGER, BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
     )
 }  # fmt: skip
 """Every table by name, in the order data flows."""

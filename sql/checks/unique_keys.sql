@@ -62,6 +62,16 @@ with keyed as (
     from ledger
     union all
     select
+        'batches' as table_name,
+        batch_key as item_id
+    from batches
+    union all
+    select
+        'batch_requests' as table_name,
+        concat_ws(' / ', batch_key, custom_id) as item_id
+    from batch_requests
+    union all
+    select
         'failures' as table_name,
         concat_ws(' / ', step, item_id, run_id, code) as item_id
     from failures

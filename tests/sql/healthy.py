@@ -43,6 +43,8 @@ def healthy() -> Rows:
         ],
         "pairs": [{"pair_id": "p1", "sample_id": "s1", "chosen_id": "g2", "rejected_id": "g3"}],
         "ledger": [_call("k-g1"), _call("k-g2"), _call("k-g3")],
+        "batches": [{"batch_key": "b1", "state": "submitted", "n_requests": 1}],
+        "batch_requests": [{"batch_key": "b1", "custom_id": "r1", "request_key": "k-g9"}],
         "failures": [
             {"step": "ingest", "item_id": "row9", "code": "image_missing", "detail": "no file"}
         ],
