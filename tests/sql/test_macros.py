@@ -96,3 +96,19 @@ def test_deciding_rules_are_rules_of_the_verify_step(con: duckdb.DuckDBPyConnect
     listed = value(con, "deciding_rules()")
     assert isinstance(listed, list)
     assert set(listed) <= set(CHAIN_RULES) | set(ZOOM_RULES)
+
+
+@pytest.mark.parametrize(("part", "whole"), [(0, 10), (3, 7), (10, 10), (81, 263)])
+def test_wilson_equals_the_python_one(con: duckdb.DuckDBPyConnection, part: int, whole: int):
+    from tasks.pilot.projection import wilson
+
+    expected = wilson(part, whole)
+    assert expected is not None
+    found = value(con, "wilson(?::bigint, ?::bigint)", part, whole)
+    assert found == pytest.approx(
+        {"value": expected.value, "low": expected.low, "high": expected.high}, abs=1e-6
+    )
+
+
+def test_wilson_of_nothing_is_null(con: duckdb.DuckDBPyConnection):
+    assert value(con, "wilson(0, 0)") is None

@@ -1,0 +1,1 @@
+"""What a pilot says about the whole build."""
