@@ -13,9 +13,8 @@ from infra.ledger.row import LedgerRow
 from infra.teacher.prices import Usage
 from infra.teacher.types import Response
 from sightline.outcomes import Outcome
+from sightline.thinking import split_thinking
 
-THINK_OPEN: Final = "<think>"
-THINK_CLOSE: Final = "</think>"
 MAX_TOKENS: Final = 2**40
 """A count beyond this is no count; it would not fit its column."""
 THINKING_FIELDS: Final = ("reasoning_content", "reasoning")
@@ -59,22 +58,6 @@ def read_reply(body: str) -> Reply | None:
         finish_reason=finish,
         usage=_usage(_object(parsed.get("usage"))),
     )
-
-
-def split_thinking(text: str) -> tuple[str | None, str]:
-    """Return (thinking, rest) of a reply that thinks aloud before it answers.
-
-    A missing end tag means that the limit was reached while thinking; a missing start tag is
-    usual where the chat template has already opened it.
-    """
-    stripped = text.lstrip()
-    if stripped.startswith(THINK_OPEN):
-        thinking, _, rest = stripped.removeprefix(THINK_OPEN).partition(THINK_CLOSE)
-        return thinking.strip() or None, rest.strip()
-    if THINK_CLOSE in text and THINK_OPEN not in text:
-        thinking, _, rest = text.partition(THINK_CLOSE)
-        return thinking.strip() or None, rest.strip()
-    return None, text
 
 
 def response_of(row: LedgerRow, *, reused: bool) -> Response:

@@ -14,8 +14,8 @@ from sightline.boxes import Box, area, as_box, clip, px_to_frac, union
 from sightline.errors import RecipeError
 from sightline.ids import content_id
 from sightline.provenance import fingerprint_of
-from tasks.distill.stated_boxes import Convention
 from tasks.distill.zoom import GATE_SHARE, STOP_RATIO
+from tasks.replies.stated_boxes import Convention
 
 
 @dataclass(frozen=True, slots=True)

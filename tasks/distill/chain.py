@@ -22,7 +22,6 @@ from sightline.outcomes import Outcome
 from tasks.distill.asks import Ask, Stage, make_ask
 from tasks.distill.case import ChainCase
 from tasks.distill.parse import FinalReply, Malformed, ZoomReply, parse_final, parse_zoom
-from tasks.distill.stated_boxes import BoxProblem, Frame, StatedBox
 from tasks.distill.zoom import (
     Region,
     Route,
@@ -33,6 +32,7 @@ from tasks.distill.zoom import (
     shown_size_px,
     verify_and_fix,
 )
+from tasks.replies.stated_boxes import BoxProblem, Frame, StatedBox
 
 
 class StopReason(StrEnum):

@@ -15,12 +15,14 @@ from sightline.boxes import Box, as_box, from_view
 from sightline.errors import Failure, clip_detail
 from sightline.outcomes import Outcome
 from sightline.schemas import FAILURES, STEPS
+from sightline.storable import storable
 from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase
 from tasks.distill.chain import Finished, Reply, StopReason, Turn, frame_of, walk
-from tasks.distill.parse import Cite, FinalReply, ZoomReply, cites_in, storable
-from tasks.distill.stated_boxes import StatedBox
+from tasks.distill.parse import FinalReply, ZoomReply
 from tasks.distill.zoom import clean_region
+from tasks.replies.object_tuples import Cite, cites_in
+from tasks.replies.stated_boxes import StatedBox
 
 PARSE = "parse"
 

@@ -15,10 +15,10 @@ from infra.images.decode import ImageProblem
 from infra.teacher.types import Asker, Request, Response
 from sightline.boxes import Box
 from sightline.errors import Failure
+from sightline.storable import storable
 from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase
 from tasks.distill.chain import Finished, Reply, StopReason, next_ask
-from tasks.distill.parse import storable
 from tasks.distill.views import View
 
 AHEAD = 8

@@ -13,8 +13,8 @@ import pyarrow as pa
 from sightline.errors import Failure, clip_detail
 from sightline.ids import content_id
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES
+from sightline.storable import storable
 from tasks.distill.chain import CALL_FAILURES, StopReason
-from tasks.distill.parse import storable
 from tasks.distill.rounds import ChainResult, Exchange
 
 DISTILL = "distill"

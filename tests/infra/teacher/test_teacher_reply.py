@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.teacher.prices import Usage
-from infra.teacher.reply import error_code, error_message, read_reply, split_thinking
+from infra.teacher.reply import error_code, error_message, read_reply
 from sightline.outcomes import Outcome
 
 
@@ -36,21 +36,6 @@ def test_outcome_follows_the_reply(message: dict[str, Any], finish: str | None, 
     reply = read_reply(body(message, finish))
     assert reply is not None
     assert reply.outcome is outcome
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("<think>a\nb</think>\n\nyes", ("a\nb", "yes")),
-        ("a</think>yes", ("a", "yes")),
-        ("<think>never ends", ("never ends", "")),
-        ("<think></think>yes", (None, "yes")),
-        ("yes", (None, "yes")),
-        ("I say <think> is a tag", (None, "I say <think> is a tag")),
-    ],
-)
-def test_thinking_is_kept_apart(text: str, expected: tuple[str | None, str]):
-    assert split_thinking(text) == expected
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])

@@ -7,19 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sightline.storable import storable
 from tasks.distill.parse import (
-    Cite,
+    FIELDS,
     FinalReply,
     Malformed,
     ZoomReply,
-    cites_in,
-    last_object,
     parse_final,
     parse_zoom,
-    split_thinking,
-    storable,
 )
-from tasks.distill.stated_boxes import BoxProblem, Convention, Frame, StatedBox
+from tasks.replies.json_objects import last_object
+from tasks.replies.object_tuples import Cite, cites_in
+from tasks.replies.stated_boxes import BoxProblem, Convention, Frame, StatedBox
 
 FRAME = Frame(640, 480)
 GOOD = '{"description": "d", "roi": [0.1, 0.2, 0.3, 0.4], "reasoning": "r"}'
@@ -92,27 +91,9 @@ def test_parse_final_without_reasoning_or_answer_is_malformed(text: str):
     assert isinstance(parse_final(text), Malformed)
 
 
-@pytest.mark.parametrize(
-    ("text", "thinking", "rest"),
-    [
-        ("plain", None, "plain"),
-        ("<think>a</think>b", "a", "b"),
-        ("a</think>b", "a", "b"),
-        ("<think>a", "a", ""),
-        ("◁think▷a◁/think▷b", "a", "b"),
-        ("<think>a</think>b<think>c", "a", "b"),
-        ("<think></think>b", None, "b"),
-    ],
-)
-def test_split_thinking_with_missing_tags_keeps_thinking_apart(
-    text: str, thinking: str | None, rest: str
-):
-    assert split_thinking(text) == (thinking, rest)
-
-
 def test_last_object_keeps_commas_and_braces_inside_texts():
     text = '{"answer": "a, } ,]", "roi": [1, 2,],}'
-    assert last_object(text) == {"answer": "a, } ,]", "roi": [1, 2]}
+    assert last_object(text, FIELDS) == {"answer": "a, } ,]", "roi": [1, 2]}
 
 
 def test_cites_in_a_text_reads_name_box_and_depth():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.boxes import Box, frac_to_px
-from tasks.distill.stated_boxes import BoxProblem, Convention, Frame, StatedBox, read_box
+from tasks.replies.stated_boxes import BoxProblem, Convention, Frame, StatedBox, read_box
 
 FRAME = Frame(500, 336)
 BIG = Frame(2000, 3000)
