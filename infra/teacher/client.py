@@ -10,18 +10,16 @@ becomes a value, outside its `except` block, and the key is struck from any text
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
 from infra.ledger.ledger import Ledger
+from infra.teacher.address import checked_key, is_loopback, printable_address
 from infra.teacher.budget import Budget, Caps
 from infra.teacher.buying import EngineOptions, Spending
 from infra.teacher.engine import Teacher
@@ -29,7 +27,6 @@ from infra.teacher.prices import Prices
 from infra.teacher.retry import RetryPolicy
 from infra.teacher.transport import HttpReply, NoReply
 from infra.teacher.types import Asker, ImagePart, Request, Response
-from sightline.errors import UsageError
 
 __all__ = [
     "Asker",
@@ -113,7 +110,7 @@ class OpenAITransport:
         self, base_url: str, api_key: str | None, timeout_s: float, max_connections: int
     ) -> None:
         self.address = printable_address(base_url)
-        self._secret = _checked_key(api_key)
+        self._secret = checked_key(api_key)
         self._timeout_s = timeout_s
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
@@ -124,7 +121,7 @@ class OpenAITransport:
                 limits=httpx2.Limits(
                     max_connections=max_connections, max_keepalive_connections=max_connections
                 ),
-                trust_env=not _is_loopback(base_url),
+                trust_env=not is_loopback(base_url),
             ),
         )
 
@@ -159,41 +156,6 @@ class OpenAITransport:
     def _without_secret(self, text: str) -> str:
         """Return `text` with the key struck out; some endpoints echo it in error messages."""
         return text.replace(self._secret, "***") if self._secret else text
-
-
-def printable_address(base_url: str) -> str:
-    """Return scheme, host, port and path; user, password and query may be secrets.
-
-    Raises:
-        UsageError: it is no http(s) URL.
-    """
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        msg = "expected the teacher's base URL in the form https://host/v1; check the settings"
-        raise UsageError(msg)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
-
-
-def _checked_key(api_key: str | None) -> str | None:
-    """Return a key that fits into a header; errors of the HTTP stack would print one that does not.
-
-    Raises:
-        UsageError: it holds white space or characters beyond ASCII.
-    """
-    if api_key and not re.fullmatch(r"[\x21-\x7e]+", api_key):
-        msg = "the teacher's key holds white space or characters beyond ASCII; check the settings"
-        raise UsageError(msg)
-    return api_key or None
-
-
-def _is_loopback(base_url: str) -> bool:
-    """Return whether the endpoint is this machine, which no proxy of the environment can reach."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _never_connected(exc: openai.APIConnectionError) -> bool:

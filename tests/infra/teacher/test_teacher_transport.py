@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from infra.teacher.client import OpenAITransport, printable_address
+from infra.teacher.address import printable_address
+from infra.teacher.client import OpenAITransport
 from infra.teacher.transport import HttpReply, NoReply
 from sightline.errors import UsageError
 
