@@ -9,7 +9,7 @@ and are part of `completion_tokens`, so they are never added again.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,8 @@ PER_MILLION = 1_000_000
 DEFAULT_FILE = Path(__file__).with_name("prices.yaml")
 MAX_IMAGE_TOKENS = 16_384
 """Worst case per image where the table names none: the default limit of Qwen2.5-VL's processor."""
+BATCH_DISCOUNT = 0.5
+"""What OpenAI, Azure, Groq and others take off the price of a call in a batch."""
 MAX_OUTPUT_TOKENS = 131_072
 """Worst case of a reply where neither request nor table sets a limit."""
 
@@ -37,13 +39,29 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Prices of one model, USD per million tokens, and its worst cases in tokens."""
+    """Prices of one model, USD per million tokens, and its worst cases in tokens.
+
+    `batch_discount` is the share that a batch takes off all of them.
+    """
 
     input_usd: float
     output_usd: float
     cached_input_usd: float | None = None
     max_image_tokens: int = MAX_IMAGE_TOKENS
     max_output_tokens: int = MAX_OUTPUT_TOKENS
+    batch_discount: float = BATCH_DISCOUNT
+
+    def in_batch(self) -> "Price":
+        """Return the prices of the same model in a batch."""
+        share = 1.0 - self.batch_discount
+        cached = self.cached_input_usd
+        return replace(
+            self,
+            input_usd=self.input_usd * share,
+            output_usd=self.output_usd * share,
+            cached_input_usd=None if cached is None else cached * share,
+            batch_discount=0.0,
+        )
 
     def cost_usd(self, usage: Usage) -> float | None:
         """Return the price of a response, null if the endpoint did not count its tokens."""
@@ -109,7 +127,10 @@ class Prices:
 
 
 def _price(name: str, entry: Any, path: Path) -> Price:
-    known = {"input", "output", "cached_input", "max_image_tokens", "max_output_tokens", "source"}
+    known = {
+        "input", "output", "cached_input", "max_image_tokens", "max_output_tokens",
+        "batch_discount", "source",
+    }  # fmt: skip
     if not isinstance(entry, dict) or not {"input", "output"} <= set(entry) <= known:
         msg = f"{path}: {name}: expected input, output and optionally {sorted(known)}"
         raise UsageError(msg)
@@ -119,6 +140,10 @@ def _price(name: str, entry: Any, path: Path) -> Price:
         if not is_number or not math.isfinite(value) or value < 0:
             msg = f"{path}: {name}.{key}: expected a number from 0, found {value!r}"
             raise UsageError(msg)
+    discount = numbers.get("batch_discount", BATCH_DISCOUNT)
+    if discount > 1:
+        msg = f"{path}: {name}.batch_discount: expected a share in [0, 1], found {discount!r}"
+        raise UsageError(msg)
     cached = numbers.get("cached_input")
     return Price(
         input_usd=float(numbers["input"]),
@@ -126,4 +151,5 @@ def _price(name: str, entry: Any, path: Path) -> Price:
         cached_input_usd=None if cached is None else float(cached),
         max_image_tokens=int(numbers.get("max_image_tokens", MAX_IMAGE_TOKENS)),
         max_output_tokens=int(numbers.get("max_output_tokens", MAX_OUTPUT_TOKENS)),
+        batch_discount=float(discount),
     )

@@ -1,0 +1,255 @@
+"""HTTP client of `/files` and `/batches`; beside `infra.teacher.client` the only user of `openai`.
+
+Reading may be repeated freely, so the SDK retries it; an upload that arrived twice costs nothing
+either.  *Creating a batch is buying*: it is sent once, and when no answer came back nobody knows
+whether it was bought.  That is an error of its own, `UnsureError`, after which only the endpoint's
+list of batches can tell (`find`).
+
+Exceptions of the SDK hold the request with its key, so none of them leaves this file.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import httpx2
+import openai
+
+from infra.teacher.address import checked_key, is_loopback, printable_address
+from infra.teacher.batch.protocol import RemoteBatch, read_batch
+from infra.teacher.reply import error_message
+from sightline.errors import TeacherError
+
+T = TypeVar("T")
+
+TAG: Final = "sightline"
+"""Metadata key that holds our own key of a batch."""
+BATCHES_PATH: Final = "/batches"
+FILES_PATH: Final = "/files"
+READ_RETRIES: Final = 5
+LIST_LIMIT: Final = 100
+MAX_LISTED: Final = 10_000
+"""Batches looked through for one of ours; it is among the newest."""
+NO_KEY: Final = "none"
+SERVER_ERROR: Final = 500
+
+
+class UnsureError(TeacherError):
+    """A batch was sent and no answer came: it may exist and may be billed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEndpoint:
+    """Where batches go.
+
+    Attributes:
+        base_url: up to and including `/v1`.
+        api_key: never printed; null for endpoints that want none.
+        url: what each line of a file names as its address (Azure: `/chat/completions`).
+        window: how long the endpoint may take.
+        timeout_s: for one exchange without progress; an upload may take many times as long.
+    """
+
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+    url: str = "/v1/chat/completions"
+    window: str = "24h"
+    timeout_s: float = 300.0
+
+
+class BatchClient:
+    """Files and batches of one endpoint; safe to share between threads."""
+
+    def __init__(self, endpoint: BatchEndpoint) -> None:
+        self.address = printable_address(endpoint.base_url)
+        self.url = endpoint.url
+        self._window = endpoint.window
+        self._secret = checked_key(endpoint.api_key)
+        self._reading = openai.OpenAI(
+            base_url=endpoint.base_url,
+            api_key=self._secret or NO_KEY,
+            max_retries=READ_RETRIES,
+            http_client=openai.DefaultHttpxClient(
+                timeout=httpx2.Timeout(endpoint.timeout_s, connect=10.0),
+                trust_env=not is_loopback(endpoint.base_url),
+            ),
+        )
+        self._buying = self._reading.with_options(max_retries=0)
+
+    def __repr__(self) -> str:
+        return f"BatchClient({self.address!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._reading.close()
+
+    def upload(self, path: Path, name: str) -> str:
+        """Store a file of request lines at the endpoint and return its id.
+
+        Raises:
+            TeacherError: the endpoint does not take it.
+        """
+        with path.open("rb") as lines:
+            reply = self._send(
+                lambda: self._reading.post(
+                    FILES_PATH,
+                    cast_to=httpx2.Response,
+                    body={"purpose": "batch"},
+                    files=[("file", (name, lines, "application/jsonl"))],
+                    options={"headers": {"Content-Type": "multipart/form-data"}},
+                )
+            )
+        file_id = reply.get("id")
+        if not isinstance(file_id, str):
+            msg = f"{self.address} took a file but gave no id for it; is this a batch endpoint?"
+            raise TeacherError(msg)
+        return file_id
+
+    def create(self, file_id: str, tag: str) -> RemoteBatch:
+        """Buy the requests of an uploaded file; `tag` finds the batch again.
+
+        Raises:
+            UnsureError: no answer came; look with `find` before anything else.
+            TeacherError: the endpoint refuses; nothing was bought.
+        """
+        body = {
+            "input_file_id": file_id,
+            "endpoint": self.url,
+            "completion_window": self._window,
+            "metadata": {TAG: tag},
+        }
+        unsure = f"no answer to the creation of batch {tag}"
+        raw = self._send(
+            lambda: self._buying.post(BATCHES_PATH, cast_to=httpx2.Response, body=body), unsure
+        )
+        batch = read_batch(raw, TAG)
+        if batch is None:
+            msg = f"{self.address}: {unsure} (200 without a batch object)"
+            raise UnsureError(msg)
+        return batch
+
+    def retrieve(self, batch_id: str) -> RemoteBatch:
+        """Return a batch as it stands now.
+
+        Raises:
+            TeacherError: the endpoint does not know it or does not answer.
+        """
+        return self._batch(self._get(f"{BATCHES_PATH}/{batch_id}"))
+
+    def find(self, tag: str, file_id: str | None) -> RemoteBatch | None:
+        """Return the batch with this tag, or else of this input file, null if there is none.
+
+        The file serves endpoints that do not keep metadata.
+
+        Raises:
+            TeacherError: the endpoint does not answer.
+        """
+        for batch in self._listed():
+            if batch.tag == tag or (file_id is not None and batch.input_file_id == file_id):
+                return batch
+        return None
+
+    def cancel(self, batch_id: str) -> RemoteBatch:
+        """Ask for the end of a batch; what is answered already stays billed.
+
+        Raises:
+            TeacherError: the endpoint does not know it or does not answer.
+        """
+        path = f"{BATCHES_PATH}/{batch_id}/cancel"
+        post = self._reading.post
+        return self._batch(self._send(lambda: post(path, cast_to=httpx2.Response)))
+
+    def download(self, file_id: str, path: Path) -> None:
+        """Write the content of a file to `path`.
+
+        Raises:
+            TeacherError: the endpoint does not give it.
+        """
+        self._guarded(lambda: self._stream(file_id, path))
+
+    def delete_file(self, file_id: str) -> None:
+        """Remove an uploaded file.
+
+        Raises:
+            TeacherError: the endpoint refuses.
+        """
+        path = f"{FILES_PATH}/{file_id}"
+        self._send(lambda: self._reading.delete(path, cast_to=httpx2.Response))
+
+    def _stream(self, file_id: str, path: Path) -> None:
+        with self._reading.files.with_streaming_response.content(file_id) as response:
+            response.stream_to_file(path)
+
+    def _listed(self) -> Iterator[RemoteBatch]:
+        """Yield the endpoint's batches, newest first, page by page."""
+        after: str | None = None
+        for _ in range(MAX_LISTED // LIST_LIMIT):
+            query = {"limit": LIST_LIMIT} | ({"after": after} if after else {})
+            page = self._get(BATCHES_PATH, query)
+            data = page.get("data")
+            entries = data if isinstance(data, list) else []
+            batches = [b for entry in entries if (b := read_batch(entry, TAG)) is not None]
+            yield from batches
+            if not page.get("has_more") or not batches:
+                return
+            after = batches[-1].id
+
+    def _get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
+        return self._send(
+            lambda: self._reading.get(
+                path, cast_to=httpx2.Response, options={"params": dict(query or {})}
+            )
+        )
+
+    def _batch(self, raw: Mapping[str, Any]) -> RemoteBatch:
+        batch = read_batch(raw, TAG)
+        if batch is None:
+            msg = f"{self.address} answers without a batch object; is this a batch endpoint?"
+            raise TeacherError(msg)
+        return batch
+
+    def _send(self, call: Callable[[], httpx2.Response], unsure: str = "") -> dict[str, Any]:
+        """Return the JSON object that `call` is answered with."""
+        response = self._guarded(call, unsure)
+        try:
+            value = json.loads(response.text)
+        except ValueError:
+            value = None
+        return value if isinstance(value, dict) else {}
+
+    def _guarded(self, call: Callable[[], T], unsure: str = "") -> T:
+        """Return what `call` gives; errors come out without the request that holds the key."""
+        try:
+            return call()
+        except openai.APIStatusError as exc:
+            status, problem = exc.status_code, self._printable(exc.response)
+        except openai.APIConnectionError as exc:
+            status, problem = None, type(exc.__cause__ or exc).__name__
+            unsure = "" if isinstance(exc.__cause__, httpx2.ConnectError) else unsure
+        if unsure and (status is None or status >= SERVER_ERROR):
+            msg = f"{self.address}: {unsure} ({problem}); collect again to find out"
+            raise UnsureError(msg)
+        said = f"answers {status}: {problem}" if status else f"does not answer ({problem})"
+        msg = f"{self.address} {said}; expected a batch endpoint and a valid key"
+        raise TeacherError(msg)
+
+    def _printable(self, response: httpx2.Response) -> str:
+        try:
+            text = error_message(response.text)
+        except httpx2.ResponseNotRead:
+            text = ""
+        return (text.replace(self._secret, "***") if self._secret else text) or "no reason given"
