@@ -8,6 +8,7 @@ than `Placement.batch_timeout_s` is waited for, because a thread cannot be ended
 import pyarrow as pa
 
 from infra.pool.crew_pool import CrewPool
+from infra.pool.local_services import LocalServices
 from infra.pool.worker_host import WorkerHost
 from infra.pool.workers import BatchResult, Placement, WorkerSpec
 
@@ -18,6 +19,17 @@ class LocalPool(CrewPool):
     def __init__(self, placement: Placement | None = None) -> None:
         """Use one worker unless `placement` says otherwise."""
         super().__init__(placement or Placement(), _ThreadWorker)
+        self._services = LocalServices()
+
+    @property
+    def services(self) -> LocalServices:
+        """Return the services of this run."""
+        return self._services
+
+    def close(self) -> None:
+        """End all workers and services."""
+        self._services.close()
+        super().close()
 
 
 class _ThreadWorker:

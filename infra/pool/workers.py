@@ -6,7 +6,7 @@ imports torch and a worker never imports Prefect.  Identity is kept apart from e
 a fingerprint.  This module knows neither Ray nor any other engine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
@@ -80,17 +80,25 @@ class WorkerSpec:
         Raises:
             PoolError: the factory path is malformed or names nothing.
         """
-        module_name, _, name = self.factory.partition(":")
-        if not module_name or not name:
-            msg = f"expected a factory like 'package.module:Name', found {self.factory!r}"
-            raise PoolError(msg)
-        module = import_module(module_name)
-        factory = getattr(module, name, None)
-        if factory is None:
-            msg = f"module {module_name!r} has no factory {name!r}; check the spec's dotted path"
-            raise PoolError(msg)
-        worker: Worker = factory(**self.options)
+        worker: Worker = import_factory(self.factory)(**self.options)
         return worker
+
+
+def import_factory(path: str) -> Callable[..., Any]:
+    """Return what a dotted path names.
+
+    Raises:
+        PoolError: the path is malformed or names nothing.
+    """
+    module_name, _, name = path.partition(":")
+    if not module_name or not name:
+        msg = f"expected a factory like 'package.module:Name', found {path!r}"
+        raise PoolError(msg)
+    factory: Callable[..., Any] | None = getattr(import_module(module_name), name, None)
+    if factory is None:
+        msg = f"module {module_name!r} has no factory {name!r}; check the spec's dotted path"
+        raise PoolError(msg)
+    return factory
 
 
 @dataclass(frozen=True, slots=True)
