@@ -18,6 +18,7 @@ import hashlib
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -157,6 +158,25 @@ class Ledger:
                 commits += [commit] if commit else []
                 sealed.pop(0)
         return commits
+
+    def commit_part(self, part: str, rows: Sequence[LedgerRow]) -> Commit:
+        """Commit calls that are durable elsewhere until then, such as the results of a batch.
+
+        `part` names what they came from: it is committed once, by whichever machine is first, and
+        a call that the ledger holds already is left out.
+
+        Raises:
+            LakeError: the lake refuses.
+        """
+        fingerprint = hashlib.sha256(part.encode()).hexdigest()[:FINGERPRINT_HEX_CHARS]
+        if self._lake.is_done(LEDGER, part, fingerprint):
+            self.refresh()
+            return Commit(LEDGER.name, part, fingerprint, 0, reused=True)
+        fresh = [row for row in rows if self.lookup(*row.call_key) is None]
+        commit = self._publish(part, fingerprint, fresh)
+        self._note_commit(part)
+        self.refresh()
+        return commit
 
     def refresh(self) -> None:
         """Index the parts that were committed since the last look, by whomever."""
