@@ -1,27 +1,34 @@
-"""The embedded teacher's ASGI application: three GETs and one POST.
+"""The embedded teacher's ASGI application: chat completions, models, files and batches.
 
-Plain ASGI instead of a framework for two reasons: a request is half a megabyte of base64 that is
-hashed and parsed once, and cutting a connection needs uvicorn's transport, which frameworks wrap
-away.  What a real endpoint refuses is refused alike: 401 for a wrong key, 404 for another model,
-400 for no messages or an image that cannot be read.
+What a real endpoint refuses is refused alike: 401 for a wrong key, 404 for another model, 400 for
+no messages or an image that cannot be read.
 """
 
 import asyncio
 import hashlib
-import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
+from infra.embedded_teacher.batch_api import BatchApi
+from infra.embedded_teacher.batch_lines import BatchRequest
 from infra.embedded_teacher.completion import Completion, complete
 from infra.embedded_teacher.misbehaviour import Misbehaviour
-from infra.embedded_teacher.request_log import Event, RequestLog
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from infra.embedded_teacher.request_log import Asked, Channel, Event, RequestLog
+from infra.embedded_teacher.wire import (
+    Answer,
+    Receive,
+    Scope,
+    Send,
+    error,
+    header,
+    json_answer,
+    json_bytes,
+    read_body,
+    respond,
+    start_of,
+)
 
 DEFAULT_MODEL: Final = "sightline-embedded"
 CALL_HEADER: Final = b"x-sightline-call"
@@ -29,40 +36,28 @@ MAX_REMEMBERED: Final = 200_000
 """Bodies whose attempts are counted; the oldest are forgotten first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    finish_reason: str | None = None
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One POST: its number, the sha256 of its body, what the client calls it, which attempt."""
-
-    number: int
-    body_sha256: str
-    call: str
-    attempt: str
-
-    @property
-    def logged(self) -> tuple[int, str, str]:
-        return (self.number, self.body_sha256, self.call)
-
-
 class TeacherApp:
-    """Answers chat completions; one instance per server process."""
+    """Answers chat completions, live and in batches; one instance per server process."""
 
     def __init__(
-        self, model: str, misbehaviour: Misbehaviour, log: RequestLog, api_key: str | None = None
+        self,
+        model: str,
+        misbehaviour: Misbehaviour,
+        log: RequestLog,
+        state: Path,
+        api_key: str | None = None,
     ) -> None:
         self._model, self._misbehaviour, self._log = model, misbehaviour, log
         self._key = f"Bearer {api_key}".encode() if api_key else None
+        self._batches = BatchApi(state, misbehaviour, self._answer_batched)
         self._attempts: OrderedDict[str, int] = OrderedDict()
         self._busy = 0
         self._counts = {"requests": 0, "answered": 0, "lost": 0, "max_in_flight": 0}
         self._by_status: dict[str, int] = {}
+
+    def resume(self) -> None:
+        """Go on with the batches of an earlier server; needs the running loop."""
+        self._batches.resume()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, as ASGI asks."""
@@ -70,62 +65,83 @@ class TeacherApp:
             return
         route = (scope["method"], scope["path"])
         if route == ("POST", "/v1/chat/completions"):
-            await self._chat(scope, await _body(receive), send)
+            await self._chat(scope, await read_body(receive), send)
         elif route == ("GET", "/v1/models"):
             listed = {"id": self._model, "object": "model", "owned_by": "sightline"}
-            await _respond(send, _Answer(200, _json({"object": "list", "data": [listed]})))
+            await respond(send, json_answer({"object": "list", "data": [listed]}))
         elif route == ("GET", "/health"):
-            await _respond(send, _Answer(200, _json({"status": "ok"})))
+            await respond(send, json_answer({"status": "ok"}))
         elif route == ("GET", "/stats"):
             stats = self._counts | {"in_flight": self._busy, "status": self._by_status}
-            await _respond(send, _Answer(200, _json(stats)))
+            await respond(send, json_answer(stats))
         else:
-            await _respond(send, _error(404, "no such path", "not_found"))
+            body = await read_body(receive)
+            await respond(send, self._refused(scope) or self._batches.answer(scope, body))
 
     async def _chat(self, scope: Scope, body: bytes, send: Send) -> None:
-        asked = self._take_in(scope, body)
+        call = header(scope, CALL_HEADER).decode("latin-1")
+        asked = self._take_in(body, call, "live")
         self._busy += 1
         self._counts["max_in_flight"] = max(self._counts["max_in_flight"], self._busy)
         try:
-            answer = await self._answer(scope, body, asked)
+            answer = self._refused(scope) or await self._answer(body, asked)
             status = await self._deliver(answer, asked, send)
         finally:
             self._busy -= 1
-        self._counts["answered" if status else "lost"] += 1
-        self._by_status[str(status)] = self._by_status.get(str(status), 0) + 1
-        event: Event = "answered" if status else "lost"
-        self._log.write(event, asked.logged, status, answer.finish_reason)
+        self._settle(asked, status, answer.finish_reason)
 
-    def _take_in(self, scope: Scope, body: bytes) -> _Asked:
+    def _take_in(self, body: bytes, call: str, channel: Channel) -> Asked:
         digest = hashlib.sha256(body).hexdigest()
         attempt = self._attempts.pop(digest, 0) + 1
         self._attempts[digest] = attempt
         if len(self._attempts) > MAX_REMEMBERED:
             self._attempts.popitem(last=False)
         self._counts["requests"] += 1
-        call = _header(scope, CALL_HEADER).decode("latin-1")
-        asked = _Asked(self._counts["requests"], digest, call, str(attempt))
-        self._log.write("received", asked.logged)
+        asked = Asked(self._counts["requests"], digest, call, str(attempt), channel)
+        self._log.write("received", asked)
         return asked
 
-    async def _answer(self, scope: Scope, body: bytes, asked: _Asked) -> _Answer:
+    def _settle(self, asked: Asked, status: int | None, finish_reason: str | None) -> None:
+        self._counts["answered" if status else "lost"] += 1
+        self._by_status[str(status)] = self._by_status.get(str(status), 0) + 1
+        event: Event = "answered" if status else "lost"
+        self._log.write(event, asked, status, finish_reason)
+
+    def _refused(self, scope: Scope) -> Answer | None:
+        """Return the answer to a wrong key, null if the key is right or none is asked for."""
+        if self._key is None or header(scope, b"authorization") == self._key:
+            return None
+        return error(401, "Incorrect API key provided", "invalid_api_key")
+
+    async def _answer(self, body: bytes, asked: Asked) -> Answer:
         trouble, wire = self._misbehaviour, (asked.body_sha256, asked.attempt)
-        if self._key is not None and _header(scope, b"authorization") != self._key:
-            return _error(401, "Incorrect API key provided", "invalid_api_key")
         above = trouble.throttle_above
         if (above is not None and self._busy > above) or trouble.happens("throttle_share", *wire):
-            refused = _error(429, "Rate limit reached", "rate_limit_exceeded")
-            return _Answer(429, refused.body, retry_after_s=trouble.retry_after_s)
+            return error(429, "Rate limit reached", "rate_limit_exceeded", _retry_after(trouble))
         await asyncio.sleep(trouble.latency_s(*wire))
         if trouble.happens("server_error_share", *wire):
-            return _error(500, "The server had an error", "server_error")
-        draw = asked.call.rpartition("/")[2]
-        completion = complete(body, asked.body_sha256, draw, self._model, trouble)
-        if isinstance(completion, Completion):
-            return _Answer(200, completion.body, completion.finish_reason)
-        return _error(completion.status, completion.message, completion.code)
+            return error(500, "The server had an error", "server_error")
+        return self._completed(body, asked)
 
-    async def _deliver(self, answer: _Answer, asked: _Asked, send: Send) -> int | None:
+    def _completed(self, body: bytes, asked: Asked) -> Answer:
+        made = complete(body, asked.body_sha256, asked.draw, self._model, self._misbehaviour)
+        if isinstance(made, Completion):
+            return Answer(200, made.body, made.finish_reason)
+        return error(made.status, made.message, made.code)
+
+    def _answer_batched(
+        self, request: BatchRequest, batch_id: str, keep: Callable[[Answer], None]
+    ) -> None:
+        body = json_bytes(request.body)
+        asked = self._take_in(body, request.custom_id, "batch")
+        if self._misbehaviour.happens("batch_error_share", asked.body_sha256, batch_id):
+            answer = error(500, "The server had an error", "server_error")
+        else:
+            answer = self._completed(body, asked)
+        keep(answer)
+        self._settle(asked, answer.status, answer.finish_reason)
+
+    async def _deliver(self, answer: Answer, asked: Asked, send: Send) -> int | None:
         """Send the answer; return its status, null if the client did not get all of it."""
         wire = (asked.body_sha256, asked.attempt)
         connection: Any = getattr(send, "__self__", None)
@@ -134,49 +150,14 @@ class TeacherApp:
             return None
         if self._misbehaviour.happens("disconnect_within_share", *wire):
             half = answer.body[: len(answer.body) // 2]
-            await send(_start(answer))
+            await send(start_of(answer))
             await send({"type": "http.response.body", "body": half, "more_body": True})
             connection.transport.close()
             return None
-        await _respond(send, answer)
+        await respond(send, answer)
         return None if connection is not None and connection.disconnected else answer.status
 
 
-async def _body(receive: Receive) -> bytes:
-    chunks: list[bytes] = []
-    while (message := await receive())["type"] == "http.request":
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            break
-    return b"".join(chunks)
-
-
-async def _respond(send: Send, answer: _Answer) -> None:
-    await send(_start(answer))
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-def _start(answer: _Answer) -> Message:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(answer.body)).encode()),
-    ]
-    if answer.retry_after_s is not None:
-        headers.append((b"retry-after", f"{answer.retry_after_s:g}".encode()))
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    found: bytes = next((value for key, value in scope["headers"] if key == name), b"")
-    return found
-
-
-def _error(status: int, message: str, code: str) -> _Answer:
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-    return _Answer(status, _json({"error": error}))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "surrogatepass"
-    )
+def _retry_after(trouble: Misbehaviour) -> tuple[tuple[bytes, bytes], ...]:
+    seconds = trouble.retry_after_s
+    return () if seconds is None else ((b"retry-after", f"{seconds:g}".encode()),)

@@ -27,6 +27,8 @@ _SHARES: Final = frozenset(
         "empty_share",
         "wrong_answer_share",
         "wrong_box_share",
+        "batch_error_share",
+        "batch_expire_share",
     }
 )
 
@@ -57,6 +59,12 @@ class Misbehaviour:
         wrong_answer_share: the answer is wrong.
         wrong_box_share: the RoI is off target, of no size, or in 0..1000.
         reasoning: the reply's thinking comes apart, as `reasoning_content`.
+        batch_seconds: time a batch takes from its creation to its end.
+        batch_error_share: status 500 for a request of a batch.
+        batch_expire_share: a request of a batch is never executed; the batch ends as expired.
+        batch_fail_validation: every batch is refused.
+        batch_max_requests: a batch of more is refused.
+        batch_max_bytes: a batch input of more is refused.
     """
 
     latency_ms: float = 0.0
@@ -74,15 +82,22 @@ class Misbehaviour:
     wrong_answer_share: float = 0.0
     wrong_box_share: float = 0.0
     reasoning: bool = False
+    batch_seconds: float = 0.0
+    batch_error_share: float = 0.0
+    batch_expire_share: float = 0.0
+    batch_fail_validation: bool = False
+    batch_max_requests: int = 50_000
+    batch_max_bytes: int = 200_000_000
 
     def __post_init__(self) -> None:
         for name in sorted(_SHARES):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 msg = f"{name}: expected a share from 0 to 1, found {getattr(self, name)!r}"
                 raise UsageError(msg)
-        if self.latency_ms < 0 or self.latency_sigma < 0:
-            msg = "latency_ms and latency_sigma must not be negative"
-            raise UsageError(msg)
+        for name in ("latency_ms", "latency_sigma", "batch_seconds"):
+            if getattr(self, name) < 0:
+                msg = f"{name}: must not be negative, found {getattr(self, name)!r}"
+                raise UsageError(msg)
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:

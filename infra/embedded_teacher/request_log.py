@@ -1,5 +1,7 @@
 """The server's own record of what it was asked and what it answered, one JSON line per event.
 
+A request of a batch has its events like any other; `channel` tells them apart.
+
 Lines are written with one `write` each to a file opened for appending, so they survive a kill and
 several servers may share a file.  `received` is written before anything is decided, `answered`
 once the whole response was handed to the connection; a request whose client went away, or whose
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Event = Literal["received", "answered", "lost"]
+Channel = Literal["live", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,11 @@ class LoggedEvent:
         event: what happened.
         number: of the request, from 1, per server.
         body_sha256: of the request body.
-        call: `<request_key>/<draw>` as the client says; empty if it says nothing.
+        call: `<request_key>/<draw>` as the client says, in a batch the `custom_id`; else empty.
         status: HTTP status answered; null at `received` and where the connection was cut.
         finish_reason: of the reply; null if there is none.
         at: seconds since 1970.
+        channel: how it was asked.
     """
 
     event: Event
@@ -38,6 +42,31 @@ class LoggedEvent:
     status: int | None
     finish_reason: str | None
     at: float
+    channel: Channel = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as it was taken in.
+
+    Attributes:
+        number: from 1, per server.
+        body_sha256: of the body.
+        call: what the client calls it.
+        attempt: which time this body is asked.
+        channel: how it is asked.
+    """
+
+    number: int
+    body_sha256: str
+    call: str
+    attempt: str
+    channel: Channel = "live"
+
+    @property
+    def draw(self) -> str:
+        """Return which sample of the request is asked for, as the client says."""
+        return self.call.rpartition("/")[2]
 
 
 class RequestLog:
@@ -53,22 +82,22 @@ class RequestLog:
     def write(
         self,
         event: Event,
-        request: tuple[int, str, str],
+        asked: Asked,
         status: int | None = None,
         finish_reason: str | None = None,
     ) -> None:
-        """Append an event; `request` is (number, body_sha256, call)."""
+        """Append an event."""
         if self._fd is None:
             return
-        number, body_sha256, call = request
         line = {
             "event": event,
-            "number": number,
-            "body_sha256": body_sha256,
-            "call": call,
+            "number": asked.number,
+            "body_sha256": asked.body_sha256,
+            "call": asked.call,
             "status": status,
             "finish_reason": finish_reason,
             "at": time.time(),
+            "channel": asked.channel,
         }
         os.write(self._fd, json.dumps(line, separators=(",", ":")).encode() + b"\n")
 

@@ -10,10 +10,14 @@ import json
 import logging
 import os
 import select
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +34,7 @@ from sightline.errors import TeacherError
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 1.5
 BACKLOG: Final = 2048
+_PATHS: Final = ("log", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class ServerConfig:
         model: the only model listed.
         misbehaviour: how it goes wrong.
         log: JSONL file of every request; null for none.
+        state: folder that files and batches outlive the server in; null forgets them.
         api_key: the key clients must send; null takes any.
     """
 
@@ -50,19 +56,20 @@ class ServerConfig:
     model: str = DEFAULT_MODEL
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)
     log: Path | None = None
+    state: Path | None = None
     api_key: str | None = field(default=None, repr=False)
 
     def to_json(self) -> str:
         """Return the configuration as text for a child process."""
-        return json.dumps(asdict(self) | {"log": str(self.log) if self.log else None})
+        return json.dumps(asdict(self), default=str)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Return the configuration that `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
         misbehaviour = Misbehaviour.from_mapping(values.pop("misbehaviour"))
-        log = values.pop("log")
-        return cls(**values, misbehaviour=misbehaviour, log=Path(log) if log else None)
+        paths = {name: Path(values[name]) for name in _PATHS if values[name] is not None}
+        return cls(**values | paths | {"misbehaviour": misbehaviour})
 
 
 def serve(config: ServerConfig, on_ready: Callable[[str], None] | None = None) -> None:
@@ -75,9 +82,17 @@ def serve(config: ServerConfig, on_ready: Callable[[str], None] | None = None) -
     host = f"[{config.host}]" if ":" in config.host else config.host
     base_url = f"http://{host}:{listener.getsockname()[1]}/v1"
     log = RequestLog(config.log)
+    state = config.state or Path(tempfile.mkdtemp(prefix="embedded_teacher_"))
+    teacher = TeacherApp(config.model, config.misbehaviour, log, state, config.api_key)
+
+    def on_started() -> None:
+        teacher.resume()
+        if on_ready:
+            on_ready(base_url)
+
     server = _Server(
         uvicorn.Config(
-            TeacherApp(config.model, config.misbehaviour, log, config.api_key),
+            teacher,
             access_log=False,
             log_level="critical",
             lifespan="off",
@@ -86,13 +101,15 @@ def serve(config: ServerConfig, on_ready: Callable[[str], None] | None = None) -
             timeout_keep_alive=60,
             timeout_graceful_shutdown=1,
         ),
-        on_started=lambda: on_ready(base_url) if on_ready else None,
+        on_started=on_started,
     )
     try:
         server.run(sockets=[listener])
     finally:
         listener.close()
         log.close()
+        if config.state is None:
+            shutil.rmtree(state, ignore_errors=True)
 
 
 class EmbeddedTeacher:
@@ -137,6 +154,12 @@ class EmbeddedTeacher:
             self.stop()
             msg = f"the embedded teacher did not start within {START_TIMEOUT_S:.0f} s; see stderr"
             raise TeacherError(msg)
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        if self._child is not None:
+            self._child.kill()
+        self.stop()
 
     def stop(self) -> None:
         """End the server, within 2 s; idempotent."""
@@ -195,8 +218,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _end_with_parent() -> None:
-    """Leave at once when the parent's end of the pipe closes."""
+    """Leave when the parent's end of the pipe closes, tidily if that takes no longer than 2 s."""
     sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(2.0)
     os._exit(0)
 
 
