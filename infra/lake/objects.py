@@ -247,7 +247,7 @@ class S3Store:
             self._client.put_object(
                 Bucket=self._bucket, Key=self._full(key), Body=data, **condition
             )
-        except ClientError as exc:
+        except (ClientError, BotoCoreError) as exc:
             if _code(exc) in EXISTS_CODES:
                 return False
             raise _as_lake_error(exc, key) from exc
@@ -258,7 +258,7 @@ class S3Store:
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
             content: bytes = found["Body"].read()
-        except ClientError as exc:
+        except (ClientError, BotoCoreError) as exc:
             raise _as_lake_error(exc, key) from exc
         return content
 
@@ -266,7 +266,7 @@ class S3Store:
         """See `ObjectStore.exists`."""
         try:
             self._client.head_object(Bucket=self._bucket, Key=self._full(key))
-        except ClientError as exc:
+        except (ClientError, BotoCoreError) as exc:
             if _code(exc) in NOT_FOUND_CODES:
                 return False
             raise _as_lake_error(exc, key) from exc
@@ -281,12 +281,15 @@ class S3Store:
                 for found in page.get("Contents", ()):
                     key = found["Key"].removeprefix(root)
                     yield ObjectInfo(key, found["Size"], found["LastModified"])
-        except ClientError as exc:
+        except (ClientError, BotoCoreError) as exc:
             raise _as_lake_error(exc, prefix) from exc
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
-        self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
+        except (ClientError, BotoCoreError) as exc:
+            raise _as_lake_error(exc, key) from exc
 
     def upload(self, path: Path, key: str) -> None:
         """See `ObjectStore.upload`."""
@@ -304,7 +307,7 @@ class S3Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._client.download_file(self._bucket, self._full(key), str(path))
-        except ClientError as exc:
+        except (ClientError, BotoCoreError) as exc:
             raise _as_lake_error(exc, key) from exc
 
     @property
@@ -318,11 +321,11 @@ class S3Store:
         return f"{self._prefix}/{_checked(key)}" if self._prefix else _checked(key)
 
 
-def _code(exc: ClientError) -> str:
-    return str(exc.response.get("Error", {}).get("Code", ""))
+def _code(exc: ClientError | BotoCoreError) -> str:
+    return str(exc.response.get("Error", {}).get("Code", "")) if hasattr(exc, "response") else ""
 
 
-def _as_lake_error(exc: ClientError, key: str) -> Exception:
+def _as_lake_error(exc: ClientError | BotoCoreError, key: str) -> Exception:
     if _code(exc) in NOT_FOUND_CODES:
         return FileNotFoundError(key)
     return LakeError(f"the object store refused {key!r}: {exc}; check address and credentials")

@@ -1,8 +1,12 @@
 """Rows of committed ledger parts, read when asked for and kept while there is room.
 
 A re-run asks for the calls of a part together, so a part is read once and kept whole, up to a
-byte limit over all parts, the least recently used going first.  A part too large to keep (after
-compaction) is read row by row with a filter instead.
+byte limit over all parts, the least recently used going first.  A part too large to keep is read
+row by row with a filter instead.
+
+Easy to get wrong: a part whose rows are in the index may have been joined with others since
+(`infra/ledger/compaction.py`).  It then reads as empty, which says "look at the table again" and
+never "this call was not paid".
 """
 
 from collections import OrderedDict
@@ -35,7 +39,11 @@ class LedgerCache:
         self._bytes = 0
 
     def find(self, part: str, rows: int, key: CallKey) -> LedgerRow | None:
-        """Return the call if `part`, which has `rows` rows, holds it."""
+        """Return the call if `part`, which has `rows` rows, holds it.
+
+        Raises:
+            FileNotFoundError: the part has become part of another one.
+        """
         if rows > MAX_CACHED_ROWS:
             return self._read_one(part, key)
         if part not in self._loaded:
@@ -47,8 +55,16 @@ class LedgerCache:
             return None
         return LedgerRow.from_columns(loaded.table.slice(number, 1).to_pylist()[0])
 
+    def drop(self, part: str) -> None:
+        """Forget a part that is in the table no longer."""
+        dropped = self._loaded.pop(part, None)
+        if dropped is not None:
+            self._bytes -= dropped.table.nbytes
+
     def _load(self, part: str) -> None:
         table = self._lake.read(LEDGER, parts=[part], columns=LEDGER.payload.names)
+        if not table.num_rows:
+            raise FileNotFoundError(part)
         keys = zip(table["request_key"].to_pylist(), table["draw"].to_pylist(), strict=True)
         self._loaded[part] = _Loaded(table, {key: number for number, key in enumerate(keys)})
         self._bytes += table.nbytes
@@ -59,4 +75,6 @@ class LedgerCache:
     def _read_one(self, part: str, key: CallKey) -> LedgerRow | None:
         is_it = (pc.field("request_key") == key[0]) & (pc.field("draw") == key[1])
         table = self._lake.read(LEDGER, parts=[part], where=is_it)
+        if not table.num_rows and not self._lake.snapshot(LEDGER).of_parts([part]):
+            raise FileNotFoundError(part)
         return LedgerRow.from_columns(table.slice(0, 1).to_pylist()[0]) if table.num_rows else None

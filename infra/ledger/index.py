@@ -28,7 +28,7 @@ class LedgerIndex:
 
     def __init__(self) -> None:
         self._parts: list[str] = []
-        self._known: set[str] = set()
+        self._number_of: dict[str, int] = {}
         self._slots: npt.NDArray[np.uint64] = np.empty(0, np.uint64)
         self._part_of: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
 
@@ -37,20 +37,38 @@ class LedgerIndex:
 
     def knows(self, part: str) -> bool:
         """Return whether the rows of `part` are indexed."""
-        return part in self._known
+        return part in self._number_of
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Return the parts whose rows are indexed."""
+        return frozenset(self._number_of)
 
     def add(self, part: str, keys: Sequence[CallKey]) -> None:
         """Index the rows of a part; a part already indexed is left alone."""
-        if part in self._known:
+        if part in self._number_of:
             return
-        number = len(self._parts)
+        number = len(self._parts)  # names of dropped parts stay in the list, so numbers hold
         self._parts.append(part)
-        self._known.add(part)
+        self._number_of[part] = number
         fresh = np.fromiter((slot_of(key) for key in keys), np.uint64, len(keys))
         slots = np.concatenate([self._slots, fresh])
         part_of = np.concatenate([self._part_of, np.full(len(keys), number, np.uint32)])
         order = np.argsort(slots, kind="stable")
         self._slots, self._part_of = slots[order], part_of[order]
+
+    def drop(self, part: str) -> None:
+        """Forget the rows of a part, which has become part of another one."""
+        number = self._number_of.pop(part, None)
+        if number is None:
+            return
+        kept = self._part_of != np.uint32(number)
+        self._slots, self._part_of = self._slots[kept], self._part_of[kept]
+
+    def holds_slot(self, slot: int) -> bool:
+        """Return whether an indexed call folds to `slot`."""
+        place = int(np.searchsorted(self._slots, np.uint64(slot), side="left"))
+        return place < len(self._slots) and int(self._slots[place]) == slot
 
     def candidates(self, key: CallKey) -> list[str]:
         """Return the parts that may hold the call, in the order they were indexed."""

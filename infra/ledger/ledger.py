@@ -5,52 +5,67 @@ A response is first a line in a spool segment (durable, `infra/ledger/spool.py`)
 
 * a part of the table is named after the content of its segment, so committing a segment twice is
   committing the same part with the same fingerprint, which the lake refuses;
-* a segment is deleted only after its commit, and adopted only when its owner is dead;
+* a segment is deleted only after its commit, and taken over only from who cannot write to it;
 * whoever commits writes the part's name to `commits.log` first, so that other processes of the
   machine look at the table again when a segment they followed is gone.
 
 Memory: 12 bytes per committed row, about 400 bytes per row not yet committed, and at most 128 MB
-of responses read back.  ADR 0006 has the reasons and the one gap: two *machines* that ask for the
-same call at the same instant both pay.
+of responses read back.  ADR 0006 has the reasons, and what other machines are promised.
 """
 
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from infra.lake.lake import Lake
-from infra.ledger.cache import LedgerCache
-from infra.ledger.claims import Claims
-from infra.ledger.index import LedgerIndex
-from infra.ledger.row import CallKey, LedgerRow, ledger_table
-from infra.ledger.spool import (
-    Location,
-    Segment,
-    Spool,
-    adopt,
-    read_payload,
-    read_segment,
-    segments,
-)
+from infra.ledger.claims import Claims, MachineClaims, SharedClaims
+from infra.ledger.disk_segments import DiskSegments
+from infra.ledger.keeper import Keeper
+from infra.ledger.lake_claims import LakeClaims
+from infra.ledger.lake_segments import LakeSegments
+from infra.ledger.lines import Location
+from infra.ledger.presence import Presence
+from infra.ledger.row import CallKey, LedgerRow
+from infra.ledger.spool import Segment, Spool
+from infra.ledger.table import LedgerTable
 from infra.ledger.tail import SpoolTail
 from sightline.errors import LakeError
-from sightline.provenance import FINGERPRINT_HEX_CHARS, Commit, Step
-from sightline.schemas import LEDGER
+from sightline.provenance import FINGERPRINT_HEX_CHARS, Commit
 
 logger = logging.getLogger(__name__)
 
-STEP: Final = Step("ledger", 1)
-COMMITS_FILE = "commits.log"
-DAMAGED_SUFFIX = ".damaged"
-INDEX_ROWS = 16_384
-_LOOKS = 3
+COMMITS_FILE: Final = "commits.log"
+EXPIRY_S: Final = 360.0
+_LOOKS: Final = 3
 """A row can move from segment to table between finding and reading it; once more finds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What a ledger promises beyond its machine.
+
+    Attributes:
+        claims_in_lake: no two machines buy the same call at once.
+        spool_in_lake: what was received survives the loss of this machine's disks; other
+            processes do not see it before its commit, so claims are in the lake too.
+        expiry_s: how long a process that shows no sign of life is waited for; longer than the
+            longest call, which may still be answered.
+    """
+
+    claims_in_lake: bool = False
+    spool_in_lake: bool = False
+    expiry_s: float = EXPIRY_S
+
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether anything is promised beyond the machine."""
+        return self.claims_in_lake or self.spool_in_lake
 
 
 def spool_folder(root: Path, lake_uri: str) -> Path:
@@ -61,24 +76,33 @@ def spool_folder(root: Path, lake_uri: str) -> Path:
 class Ledger:
     """Paid calls of one lake; share one per process, all methods may be called from any thread."""
 
-    def __init__(self, lake: Lake, spool_dir: Path) -> None:
-        self._lake = lake
+    def __init__(self, lake: Lake, spool_dir: Path, sharing: Sharing | None = None) -> None:
+        self._sharing = sharing or Sharing()
         self._folder = spool_folder(spool_dir, lake.uri)
-        self._spool = Spool(self._folder)
-        self.claims = Claims(self._folder)
+        self._table = LedgerTable(lake)
+        self._presence = Presence(lake.objects, self._sharing.expiry_s)
+        self._keeper = Keeper(self._presence, self._tend)
+        self._disk = DiskSegments(self._folder)
+        self._in_lake = LakeSegments(lake.objects, self._presence.owner)
+        self._store = self._in_lake if self._sharing.spool_in_lake else self._disk
+        self._spool = Spool(self._store)
+        self._machine_claims = MachineClaims(self._folder)
+        self._shared_claims = self._opened_claims(lake) if self._sharing.is_wanted else None
         self._lock = threading.RLock()
         self._flush_lock = threading.Lock()
         self._own: dict[CallKey, Location] = {}
         self._tail = SpoolTail(self._folder)
-        self._index = LedgerIndex()
-        self._rows_of: dict[str, int] = {}
-        self._cache = LedgerCache(lake)
         self._seen_commits = -1
 
     @property
     def folder(self) -> Path:
         """Return where this lake's segments lie on this machine."""
         return self._folder
+
+    @property
+    def claims(self) -> Claims:
+        """Return whom to ask before buying a call."""
+        return self._shared_claims or self._machine_claims
 
     def __enter__(self) -> Self:
         self.recover()
@@ -93,13 +117,10 @@ class Ledger:
         self.close()
 
     def recover(self) -> list[Commit]:
-        """Commit the segments that dead processes left behind; call once before asking."""
+        """Commit the segments that others left behind; call once before asking."""
         with self._flush_lock:
-            commits = [
-                commit
-                for path in segments(self._folder)
-                if (orphan := self._adopt(path)) and (commit := self._commit_orphan(orphan))
-            ]
+            orphans = (orphan for s in (self._disk, self._in_lake) for orphan in s.orphans())
+            commits = [commit for orphan in orphans if (commit := self._commit_orphan(orphan))]
         self.refresh()
         if commits:
             logger.info(
@@ -159,62 +180,91 @@ class Ledger:
                 sealed.pop(0)
         return commits
 
-    def commit_part(self, part: str, rows: Sequence[LedgerRow]) -> Commit:
-        """Commit calls that are durable elsewhere until then, such as the results of a batch.
+    def add(self, kind: str, rows: Sequence[LedgerRow]) -> Commit | None:
+        """Commit calls that were paid elsewhere and leave out those known; null if none is new.
 
-        `part` names what they came from: it is committed once, by whichever machine is first, and
-        a call that the ledger holds already is left out.
-
-        Raises:
-            LakeError: the lake refuses.
+        Args:
+            kind: of rows, the first word of the part's name; the rest is of their content.
+            rows: distinct calls.
         """
-        fingerprint = hashlib.sha256(part.encode()).hexdigest()[:FINGERPRINT_HEX_CHARS]
-        if self._lake.is_done(LEDGER, part, fingerprint):
-            self.refresh()
-            return Commit(LEDGER.name, part, fingerprint, 0, reused=True)
-        fresh = [row for row in rows if self.lookup(*row.call_key) is None]
-        commit = self._publish(part, fingerprint, fresh)
-        self._note_commit(part)
         self.refresh()
-        return commit
+        fresh = [row for row in rows if self.lookup(*row.call_key) is None]
+        if not fresh:
+            return None
+        return self._publish(kind, [row.to_payload() for row in fresh], fresh)
 
     def refresh(self) -> None:
         """Index the parts that were committed since the last look, by whomever."""
         with self._lock:
             self._seen_commits = self._commits_size()
-            fresh = [p.part for p in self._lake.parts(LEDGER) if not self._index.knows(p.part)]
-            if fresh:
-                self._index_parts(fresh)
+            self._table.look()
             self._tail.forget_gone()
+
+    def holds_slot(self, slot: int) -> bool:
+        """Return whether the table held a call that folds to `slot` at the last look."""
+        return self._table.holds_slot(slot)
 
     def close(self) -> None:
         """Stop writing; what is not flushed stays in its segment and is recovered later."""
+        self._keeper.stop()
         self._spool.close()
-        self.claims.close()
+        if self._shared_claims is not None:
+            self._shared_claims.close()
+            self._leave()
+        self._machine_claims.close()
+
+    def _opened_claims(self, lake: Lake) -> SharedClaims:
+        """Return claims among machines; without a spool on disk each process is a machine."""
+        mine = self._machine_claims
+        machine = self._presence.owner if self._sharing.spool_in_lake else mine.machine
+        in_lake = LakeClaims(lake.objects, self._presence, machine, self._look_again)
+        return SharedClaims(mine, in_lake, self._is_paid, self._keeper.start)
+
+    def _leave(self) -> None:
+        """Free what this process claimed, unless others cannot see yet that it was bought."""
+        if self._own:
+            return
+        try:
+            self._presence.leave()
+        except LakeError as error:
+            logger.warning("other machines wait until this one's claims expire: %s", error)
+
+    def _is_paid(self, key: CallKey) -> bool:
+        return key in self._own or self._table.holds(key)
+
+    def _look_again(self, older_than_s: float) -> None:
+        """Look at the table; what a holder that is gone left in the lake's spool comes first."""
+        if older_than_s > 0:
+            self._table.look(older_than_s=older_than_s)
+        else:
+            self.recover()
+
+    def _tend(self) -> None:
+        """Keep up with other machines, and let them keep up with this one."""
+        self.flush()
+        self.refresh()
 
     def _lookup(self, key: CallKey) -> LedgerRow | None:
         with self._lock:
             found = self._find(key)
-            if found is None and self._look_around():
+            if found is None:
+                self._look_around()
                 found = self._find(key)
             return found
 
     def _find(self, key: CallKey) -> LedgerRow | None:
-        place = self._own.get(key) or self._tail.find(key)
-        if place is not None:
-            return LedgerRow.from_payload(read_payload(place))
-        for part in self._index.candidates(key):
-            row = self._cache.find(part, self._rows_of[part], key)
-            if row is not None:
-                return row
-        return None
+        own, followed = self._own.get(key), self._tail.find(key)
+        if own is not None:
+            return LedgerRow.from_payload(self._store.read(own))
+        if followed is not None:
+            return LedgerRow.from_payload(self._disk.read(followed))
+        return self._table.find(key)
 
-    def _look_around(self) -> bool:
-        """Take in what other processes of this machine did; return whether to look again."""
-        is_gone = self._tail.advance(self._spool.owned)
+    def _look_around(self) -> None:
+        """Take in what other processes of this machine did."""
+        is_gone = self._tail.advance(self._disk.owned)
         if is_gone or self._commits_size() != self._seen_commits:
             self.refresh()
-        return True
 
     def _commits_size(self) -> int:
         try:
@@ -222,64 +272,34 @@ class Ledger:
         except FileNotFoundError:
             return 0
 
-    def _adopt(self, path: Path) -> Segment | None:
-        return None if self._spool.owns(path) else adopt(path)
-
     def _commit_orphan(self, segment: Segment) -> Commit | None:
         try:
             return self._commit(segment)
         except BaseException:
-            os.close(segment.fd)
+            segment.let_go()
             raise
 
     def _commit(self, segment: Segment) -> Commit | None:
-        """Commit one segment and delete it; null if it holds no whole line."""
-        content = read_segment(segment.path)
-        rows = [LedgerRow.from_payload(payload) for payload in content.payloads]
-        commit = None
-        if rows:
-            digest = hashlib.sha256(b"\n".join(content.payloads)).hexdigest()
-            commit = self._publish(f"spool-{digest[:32]}", digest[:FINGERPRINT_HEX_CHARS], rows)
-            self._note_commit(commit.part)
-        if content.damaged:
-            logger.error("%s: lines are damaged; kept as *%s", segment.path, DAMAGED_SUFFIX)
-            segment.path.with_suffix(DAMAGED_SUFFIX).write_bytes(segment.path.read_bytes())
-        with self._lock:
-            if commit is not None:
-                self._rows_of[commit.part] = len(rows)
-                self._index.add(commit.part, [row.call_key for row in rows])
-            for row in rows:
-                place = self._own.get(row.call_key)
-                if place is not None and place.path == segment.path:
-                    del self._own[row.call_key]
-            segment.discard()
+        """Commit one segment and delete it; null if it holds no whole line, or nothing more."""
+        content = segment.read()
+        payloads = () if content is None else content.payloads
+        rows = [LedgerRow.from_payload(payload) for payload in payloads]
+        commit = self._publish("spool", payloads, rows) if rows else None
+        if content is None:
+            self._table.look()
+        elif content.damaged:
+            logger.error("%s: lines are damaged; kept in %s", segment.name, segment.set_aside())
+        for key, place in list(self._own.items()):  # a copy: the spool's thread adds to it
+            if place.segment == segment.name:
+                del self._own[key]
+        segment.discard()
         return commit
 
-    def _publish(self, part: str, fingerprint: str, rows: list[LedgerRow]) -> Commit:
-        if self._lake.is_done(LEDGER, part, fingerprint):
-            return Commit(LEDGER.name, part, fingerprint, len(rows), reused=True)
-        table = LEDGER.with_provenance(
-            ledger_table(rows),
-            part=part,
-            run_id=STEP.run_id(part, fingerprint),
-            fingerprint=fingerprint,
-        )
-        with self._lake.stage(LEDGER, part, fingerprint) as writer:
-            writer.write(table)
-            staged = writer.finish()
-        return self._lake.publish(LEDGER, [staged])[0]
-
-    def _note_commit(self, part: str) -> None:
+    def _publish(self, kind: str, payloads: Sequence[bytes], rows: list[LedgerRow]) -> Commit:
+        digest = hashlib.sha256(b"\n".join(payloads)).hexdigest()
+        part = f"{kind}-{digest[:32]}"
+        commit = self._table.publish(part, digest[:FINGERPRINT_HEX_CHARS], rows)
         with (self._folder / COMMITS_FILE).open("a", encoding="ascii") as file:
             file.write(f"{part}\n")
-
-    def _index_parts(self, parts: list[str]) -> None:
-        keys_of: dict[str, list[CallKey]] = {part: [] for part in parts}
-        columns = ["part", "request_key", "draw"]
-        for table in self._lake.scan(LEDGER, parts=parts, columns=columns, batch_rows=INDEX_ROWS):
-            rows = (table[name].to_pylist() for name in columns)
-            for part, request_key, draw in zip(*rows, strict=True):
-                keys_of[part].append((request_key, draw))
-        for part, keys in keys_of.items():
-            self._rows_of[part] = len(keys)
-            self._index.add(part, keys)
+        self._table.add(commit, rows)
+        return commit

@@ -10,8 +10,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.ledger.disk_segments import segments
+from infra.ledger.lines import Location, scan_lines
 from infra.ledger.row import CallKey, LedgerRow
-from infra.ledger.spool import Location, scan_lines, segments
 
 
 @dataclass(slots=True)
@@ -43,7 +44,8 @@ class SpoolTail:
         """Forget the segments that no longer exist; call after the table was looked at again."""
         for path in [path for path in self._followed if not path.exists()]:
             for key in self._followed.pop(path).keys:
-                if self._places.get(key, None) is not None and self._places[key].path == path:
+                place = self._places.get(key)
+                if place is not None and place.segment == str(path):
                     del self._places[key]
 
     def _read_on(self, path: Path) -> None:
@@ -57,7 +59,7 @@ class SpoolTail:
         except FileNotFoundError:
             return
         whole = data[: data.rfind(b"\n") + 1]
-        for place, payload in scan_lines(whole, path, followed.offset):
+        for place, payload in scan_lines(whole, str(path), followed.offset):
             if payload is not None:
                 key = LedgerRow.from_payload(payload).call_key
                 self._places.setdefault(key, place)

@@ -133,9 +133,12 @@ class Teacher:
         if found is not None:
             return found
         self._stop_sign.check()
-        while not self._ledger.claims.acquire(key):
+        while not await self._ledger.claims.acquire(key):
             await self._stop_sign.pause(CLAIM_POLL_S)
             self._stop_sign.check()
+            found = await self._lookup(key)
+            if found is not None:
+                return found
         try:
             return await self._lookup(key) or await self._buyer.buy(request, key)
         except TeacherError as error:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.lake.lake import Lake
+from infra.ledger.disk_segments import read_segment, segments
 from infra.ledger.ledger import spool_folder
 from infra.ledger.row import LedgerRow
-from infra.ledger.spool import read_segment, segments
 from sightline.schemas import LEDGER
 
 POLL_S = 0.02

@@ -12,9 +12,10 @@ import pytest
 
 from infra.lake.lake import Lake
 from infra.ledger.cache import MAX_CACHED_ROWS, LedgerCache
+from infra.ledger.disk_segments import segments
 from infra.ledger.ledger import Ledger, spool_folder
+from infra.ledger.lines import encode_line
 from infra.ledger.row import LedgerRow
-from infra.ledger.spool import encode_line, segments
 from sightline.errors import LakeError
 from sightline.schemas import LEDGER
 from tests.infra.teachers import open_ledger, paid_row
@@ -203,14 +204,14 @@ def test_claim_of_a_killed_process_ends_with_it(tmp_path: Path):
     code = """
         import sys
         from pathlib import Path
-        from infra.ledger.claims import Claims
-        claims = Claims(Path(sys.argv[1]))
-        print(claims.acquire(("ab" * 32, 0)), flush=True)
+        from infra.ledger.claims import MachineClaims
+        claims = MachineClaims(Path(sys.argv[1]))
+        print(claims.try_acquire(("ab" * 32, 0)), flush=True)
         sys.stdin.read()
     """
-    from infra.ledger.claims import Claims
+    from infra.ledger.claims import MachineClaims
 
-    ours, key = Claims(tmp_path), ("ab" * 32, 0)
+    ours, key = MachineClaims(tmp_path), ("ab" * 32, 0)
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), tmp_path],
         stdin=subprocess.PIPE,
@@ -218,12 +219,12 @@ def test_claim_of_a_killed_process_ends_with_it(tmp_path: Path):
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"True\n"
-        assert not ours.acquire(key)
-        assert ours.acquire(("cd" * 32, 0))
+        assert not ours.try_acquire(key)
+        assert ours.try_acquire(("cd" * 32, 0))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert ours.acquire(key)
-    assert not ours.acquire(key)
+    assert ours.try_acquire(key)
+    assert not ours.try_acquire(key)
     ours.release(key)
-    assert ours.acquire(key)
+    assert ours.try_acquire(key)
     ours.close()

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.ledger.spool import (
-    Spool,
-    adopt,
-    decode_line,
-    encode_line,
-    read_payload,
-    read_segment,
-    scan_lines,
-    segments,
-)
+from infra.ledger.disk_segments import DiskSegments, adopt, read_segment, segments
+from infra.ledger.lines import decode_line, encode_line, scan_lines
+from infra.ledger.spool import Segment, Spool
 from sightline.errors import LakeError
+
+
+def lines_of(segment: Segment) -> tuple[bytes, ...]:
+    content = segment.read()
+    assert content is not None
+    return content.payloads
+
 
 PAYLOADS = st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b" "))
 
@@ -37,26 +37,27 @@ def test_cut_at_any_byte_keeps_every_whole_line(payloads: list[bytes], data: st.
     cut = data.draw(st.integers(0, len(whole)))
     ends = [sum(map(len, lines[: n + 1])) for n in range(len(lines))]
     expected = [p for p, end in zip(payloads, ends, strict=True) if end - 1 <= cut]
-    found = [p for _, p in scan_lines(whole[:cut], Path("x")) if p is not None]
+    found = [p for _, p in scan_lines(whole[:cut], "x") if p is not None]
     assert found == expected
 
 
 def test_location_leads_back_to_the_payload(tmp_path: Path):
-    spool = Spool(tmp_path)
+    store = DiskSegments(tmp_path)
+    spool = Spool(store)
     places = [spool.append(f"row {n}".encode()).result() for n in range(20)]
-    assert [read_payload(place) for place in places] == [f"row {n}".encode() for n in range(20)]
+    assert [store.read(place) for place in places] == [f"row {n}".encode() for n in range(20)]
     spool.close()
 
 
 def test_many_threads_append_all_lines(tmp_path: Path):
     from concurrent.futures import ThreadPoolExecutor
 
-    spool = Spool(tmp_path, max_segment_bytes=500)
+    spool = Spool(DiskSegments(tmp_path, max_segment_bytes=500))
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda n: spool.append(b"%d" % n).result(), range(300)))
     sealed = spool.seal()
     assert len(sealed) > 1
-    found = [p for segment in sealed for p in read_segment(segment.path).payloads]
+    found = [p for segment in sealed for p in lines_of(segment)]
     assert sorted(map(int, found)) == list(range(300))
     spool.close()
 
@@ -76,8 +77,8 @@ def test_damage_before_the_end_is_reported_and_the_rest_kept(tmp_path: Path):
 
 
 def test_live_segment_cannot_be_adopted_until_its_owner_is_gone(tmp_path: Path):
-    spool = Spool(tmp_path)
-    path = spool.append(b"one").result().path
+    spool = Spool(DiskSegments(tmp_path))
+    path = Path(spool.append(b"one").result().segment)
     assert adopt(path) is None
     spool.close()
     orphan = adopt(path)
@@ -91,8 +92,9 @@ def test_segment_of_a_killed_process_can_be_adopted(tmp_path: Path):
     code = """
         import os, signal, sys
         from pathlib import Path
+        from infra.ledger.disk_segments import DiskSegments
         from infra.ledger.spool import Spool
-        Spool(Path(sys.argv[1])).append(b"paid").result()
+        Spool(DiskSegments(Path(sys.argv[1]))).append(b"paid").result()
         os.kill(os.getpid(), signal.SIGKILL)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code), tmp_path], check=False)
@@ -104,27 +106,28 @@ def test_segment_of_a_killed_process_can_be_adopted(tmp_path: Path):
 
 
 def test_seal_returns_what_was_queued_before_it(tmp_path: Path):
-    spool = Spool(tmp_path)
+    spool = Spool(DiskSegments(tmp_path))
     for number in range(50):
         spool.append(b"%d" % number)
     sealed = spool.seal()
     spool.append(b"later").result()
-    assert sum(len(read_segment(s.path).payloads) for s in sealed) == 50
+    assert sum(len(lines_of(s)) for s in sealed) == 50
     spool.close()
 
 
 def test_unwritable_folder_fails_the_append_not_the_thread(tmp_path: Path):
-    spool = Spool(tmp_path / "spool")
+    store = DiskSegments(tmp_path / "spool")
+    spool = Spool(store)
     (tmp_path / "spool").rmdir()
     with pytest.raises(LakeError, match="cannot write the spool"):
         spool.append(b"one").result(5)
     (tmp_path / "spool").mkdir()
-    assert read_payload(spool.append(b"two").result(5)) == b"two"
+    assert store.read(spool.append(b"two").result(5)) == b"two"
     spool.close()
 
 
 def test_closed_spool_refuses(tmp_path: Path):
-    spool = Spool(tmp_path)
+    spool = Spool(DiskSegments(tmp_path))
     spool.close()
     with pytest.raises(LakeError, match="closed"):
         spool.append(b"one")
