@@ -77,7 +77,7 @@ class Ledger:
     """Paid calls of one lake; share one per process, all methods may be called from any thread."""
 
     def __init__(self, lake: Lake, spool_dir: Path, sharing: Sharing | None = None) -> None:
-        self._sharing = sharing or Sharing()
+        self._lake, self._sharing = lake, sharing or Sharing()
         self._folder = spool_folder(spool_dir, lake.uri)
         self._table = LedgerTable(lake)
         self._presence = Presence(lake.objects, self._sharing.expiry_s)
@@ -87,7 +87,7 @@ class Ledger:
         self._store = self._in_lake if self._sharing.spool_in_lake else self._disk
         self._spool = Spool(self._store)
         self._machine_claims = MachineClaims(self._folder)
-        self._shared_claims = self._opened_claims(lake) if self._sharing.is_wanted else None
+        self._shared_claims = self._opened_claims() if self._sharing.is_wanted else None
         self._lock = threading.RLock()
         self._flush_lock = threading.Lock()
         self._own: dict[CallKey, Location] = {}
@@ -180,18 +180,19 @@ class Ledger:
                 sealed.pop(0)
         return commits
 
-    def add(self, kind: str, rows: Sequence[LedgerRow]) -> Commit | None:
-        """Commit calls that were paid elsewhere and leave out those known; null if none is new.
+    def commit_part(self, part: str, rows: Sequence[LedgerRow]) -> Commit:
+        """Commit calls that are durable elsewhere until then, such as the results of a batch.
 
-        Args:
-            kind: of rows, the first word of the part's name; the rest is of their content.
-            rows: distinct calls.
+        `part` names what they came from: it is committed once, by whichever machine is first, and
+        a call that the ledger holds already is left out.
+
+        Raises:
+            LakeError: the lake refuses.
         """
+        fingerprint = hashlib.sha256(part.encode()).hexdigest()[:FINGERPRINT_HEX_CHARS]
         self.refresh()
         fresh = [row for row in rows if self.lookup(*row.call_key) is None]
-        if not fresh:
-            return None
-        return self._publish(kind, [row.to_payload() for row in fresh], fresh)
+        return self._publish(part, fingerprint, fresh)
 
     def refresh(self) -> None:
         """Index the parts that were committed since the last look, by whomever."""
@@ -213,11 +214,11 @@ class Ledger:
             self._leave()
         self._machine_claims.close()
 
-    def _opened_claims(self, lake: Lake) -> SharedClaims:
+    def _opened_claims(self) -> SharedClaims:
         """Return claims among machines; without a spool on disk each process is a machine."""
         mine = self._machine_claims
         machine = self._presence.owner if self._sharing.spool_in_lake else mine.machine
-        in_lake = LakeClaims(lake.objects, self._presence, machine, self._look_again)
+        in_lake = LakeClaims(self._lake.objects, self._presence, machine, self._look_again)
         return SharedClaims(mine, in_lake, self._is_paid, self._keeper.start)
 
     def _leave(self) -> None:
@@ -284,7 +285,10 @@ class Ledger:
         content = segment.read()
         payloads = () if content is None else content.payloads
         rows = [LedgerRow.from_payload(payload) for payload in payloads]
-        commit = self._publish("spool", payloads, rows) if rows else None
+        commit = None
+        if rows:
+            digest = hashlib.sha256(b"\n".join(payloads)).hexdigest()
+            commit = self._publish(f"spool-{digest[:32]}", digest[:FINGERPRINT_HEX_CHARS], rows)
         if content is None:
             self._table.look()
         elif content.damaged:
@@ -295,10 +299,8 @@ class Ledger:
         segment.discard()
         return commit
 
-    def _publish(self, kind: str, payloads: Sequence[bytes], rows: list[LedgerRow]) -> Commit:
-        digest = hashlib.sha256(b"\n".join(payloads)).hexdigest()
-        part = f"{kind}-{digest[:32]}"
-        commit = self._table.publish(part, digest[:FINGERPRINT_HEX_CHARS], rows)
+    def _publish(self, part: str, fingerprint: str, rows: list[LedgerRow]) -> Commit:
+        commit = self._table.publish(part, fingerprint, rows)
         with (self._folder / COMMITS_FILE).open("a", encoding="ascii") as file:
             file.write(f"{part}\n")
         self._table.add(commit, rows)
