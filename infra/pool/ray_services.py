@@ -26,7 +26,7 @@ from infra.pool.services import (
 from infra.pool.worker_host import describe
 from sightline.errors import PoolError
 
-PLACED_TIMEOUT_S = 60.0
+PLACED_TIMEOUT_S = 300.0
 """Longest wait for a machine with what a service needs; a cluster may have to grow for it."""
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class RayServices:
     def start(self, spec: ServiceSpec, timeout_s: float = START_TIMEOUT_S) -> "RayService":
         """Return the service once it is built; see `infra.pool.services.Services`."""
         self._session.start()
+        self._session.check_gpus(spec.num_gpus)
         actor = self._launch(spec)
         try:
             place = self._place_of(actor, spec, min(timeout_s, PLACED_TIMEOUT_S))

@@ -117,13 +117,25 @@ class RaySession:
         if self._keeper is not None and self._keeper is not threading.current_thread():
             self._keeper.join(CONNECT_S)
 
+    def check_gpus(self, wanted: float) -> None:
+        """Refuse what a Ray of our own can never place; a cluster may grow.
+
+        Raises:
+            PoolError: this machine has fewer GPUs.
+        """
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        found = resources.get("GPU", 0.0)
+        if self.is_own and wanted > found:
+            msg = f"one worker wants {wanted:g} GPUs, this machine has {found:g}; set num_gpus"
+            raise PoolError(msg)
+
     def _keep(self) -> None:
         """Hold Ray until `stop`; runs in the keeper thread."""
         self._is_ours = not ray.is_initialized()
         try:
             if self._is_ours:
                 self._connect()
-            self._check_size()
+            self.check_gpus(self._placement.num_gpus)
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - any failure is told by `start`
             self._error = describe(exc)
         self._is_up.set()
@@ -168,14 +180,6 @@ class RaySession:
         if not self._setup.ships_code:
             return {"env_vars": variables}
         return {"env_vars": variables, "py_modules": [str(path) for path in _project_packages()]}
-
-    def _check_size(self) -> None:
-        wanted = self._placement.num_gpus
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        found = resources.get("GPU", 0.0)
-        if self.is_own and wanted > found:
-            msg = f"one worker wants {wanted:g} GPUs, this machine has {found:g}; set num_gpus"
-            raise PoolError(msg)
 
     def _explain(self, error: str) -> str:
         if self.is_own:
