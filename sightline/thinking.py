@@ -7,10 +7,10 @@ that nothing closes counts only where thinking may begin: at the start, or after
 
 import re
 
-_OPEN = re.compile(
+OPEN_THINKING = re.compile(
     r"<think(?:ing)?>|◁think▷|\[THINK\]|<seed:think>|<\|channel>thought\b", re.IGNORECASE
 )
-_CLOSE = re.compile(
+CLOSE_THINKING = re.compile(
     r"</think(?:ing)?>|◁/think▷|\[/THINK\]|</seed:think>|<channel\|>", re.IGNORECASE
 )
 
@@ -22,8 +22,8 @@ def split_thinking(text: str) -> tuple[str | None, str]:
     template has opened it; a missing end means that all that follows is thinking and nothing was
     said.  Text without thinking comes back unchanged, otherwise both are stripped.
     """
-    closings = list(_CLOSE.finditer(text))
-    opening = _OPEN.search(text)
+    closings = list(CLOSE_THINKING.finditer(text))
+    opening = OPEN_THINKING.search(text)
     if not closings:
         if opening is None or text[: opening.start()].strip():
             return None, text
@@ -32,7 +32,7 @@ def split_thinking(text: str) -> tuple[str | None, str]:
     opened = opening is not None and opening.end() <= last.start()
     before, start = (text[: opening.start()], opening.end()) if opening and opened else ("", 0)
     after = text[last.end() :]
-    again = _OPEN.search(after)
+    again = OPEN_THINKING.search(after)
     said = before + (after[: again.start()] if again else after)
     return _or_none(text[start : last.start()]), said.strip()
 
