@@ -85,6 +85,12 @@ def publish_summary(text: str, report_uri: str) -> None:
     create_link_artifact(link=report_uri, link_text="Report page", key="report")
 
 
+def publish_pilot(text: str) -> None:
+    """Publish what a pilot says about the whole source."""
+    description = "Yield and price of a sample of the rows, and what the whole would take."
+    create_markdown_artifact(markdown=f"```text\n{text}\n```", key="pilot", description=description)
+
+
 def _plain_rows(table: pa.Table) -> list[dict[str, Any]]:
     rows: Sequence[Mapping[str, Any]] = table.to_pylist()
     return [{name: _plain(value) for name, value in row.items()} for row in rows]

@@ -6,7 +6,7 @@ this command started (server, Ray, embedded teacher) it also ends.
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.inspection import text_table
@@ -14,9 +14,10 @@ from flows.recipe import Recipe, load_recipe
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.prefect_api.server import prefect_api, use
-from infra.settings import Settings, load_settings, process_environment, set_environment
+from infra.settings import load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
 from sightline.reader import sql_files
+from tasks.ingest.pilot_rows import PilotSize
 
 if TYPE_CHECKING:
     from flows.closing import BuildSummary
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 EXIT_DONE, EXIT_PROBLEMS = 0, 1
 
 
-def build_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> int:
-    """Build a recipe, print the outcome and return the exit code.
+def build_recipe(
+    recipe: str, lake: str | None, overrides: Sequence[str], pilot: str | None = None
+) -> int:
+    """Build a recipe or a pilot of it, print the outcome and return the exit code.
 
     Raises:
         UsageError: the recipe, a setting or the source is not usable; nothing was started.
@@ -35,21 +38,23 @@ def build_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> int
     configure_logging(settings)
     set_environment(process_environment(settings))
     loaded = load_recipe(recipe, overrides)
+    if pilot is not None:
+        PilotSize.parse(pilot)
     loaded.source()
     with prefect_api(settings) as session:
         use(session)
-        _say(f"Building {loaded.name} into {settings.lake}; watch it at {session.ui_url}/runs")
-        summary = _run_flow(loaded, recipe, settings, overrides)
-    _print_outcome(loaded, Lake(settings.lake, settings.storage), summary)
+        what = loaded.name if pilot is None else f"a pilot ({pilot}) of {loaded.name}"
+        _say(f"Building {what} into {settings.lake}; watch it at {session.ui_url}/runs")
+        given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
+        summary = _run_flow(loaded, given | {"pilot": pilot})
+    _print_outcome(loaded, Lake(summary.lake, settings.storage), summary)
     return EXIT_PROBLEMS if summary.checks_failed else EXIT_DONE
 
 
-def _run_flow(
-    loaded: Recipe, recipe: str, settings: Settings, overrides: Sequence[str]
-) -> "BuildSummary":
+def _run_flow(loaded: Recipe, given: Mapping[str, Any]) -> "BuildSummary":
     flow: Any = getattr(importlib.import_module(f"flows.{loaded.flow}"), loaded.flow)
     try:
-        summary: BuildSummary = flow(recipe=recipe, lake=settings.lake, overrides=list(overrides))
+        summary: BuildSummary = flow(**given)
     finally:
         _send_last_logs()
     return summary
@@ -64,6 +69,8 @@ def _send_last_logs() -> None:
 def _print_outcome(recipe: Recipe, lake: Lake, summary: "BuildSummary") -> None:
     catalog = Catalog(lake)
     _say(f"\n{summary.sentence()}\n")
+    if summary.pilot is not None:
+        _say(f"{summary.pilot.text()}\n")
     for name in ("yield_funnel", *recipe.show):
         _say(f"{_purpose(name)}  (sql/queries/{name}.sql)")
         _say(text_table(catalog.run_query(name)))

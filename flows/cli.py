@@ -50,14 +50,26 @@ class OutputFormat(StrEnum):
 
 
 @app.command()
-def build(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) -> None:
+def build(
+    recipe: RecipePath,
+    lake: Lake = None,
+    overrides: Overrides = None,
+    pilot: Annotated[
+        str | None,
+        typer.Option(
+            "--pilot",
+            help="Build only 1% of the source rows, or so many of them, in a lake of their own, "
+            "and say what all would give and cost.",
+        ),
+    ] = None,
+) -> None:
     """Build a recipe; what is committed already is neither computed nor bought again.
 
     Example: sightline build demo --set source.n=20
     """
     from flows.building import build_recipe
 
-    raise typer.Exit(build_recipe(recipe, lake, overrides or []))
+    raise typer.Exit(build_recipe(recipe, lake, overrides or [], pilot))
 
 
 @app.command()

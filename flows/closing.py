@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.artifacts import publish_checks, publish_summary, publish_tables
 from flows.inspection import report_page
+from flows.receipts import keep_receipts
 from flows.recipe import Recipe
 from flows.runtime import open_lake_of
 from flows.schedule import Schedule
@@ -19,6 +20,7 @@ from infra.catalog.catalog import Catalog, CheckResult
 from infra.lake.lake import Lake
 from infra.settings import Settings
 from sightline.errors import SightlineError
+from tasks.pilot.report import PilotReport
 
 REPORTS = "reports"
 """Folder of the lake that holds report pages."""
@@ -42,6 +44,7 @@ class BuildSummary:
         cost_usd: spent on calls made.
         checks_failed: names of checks of severity `fail` that found rows.
         report: address of the report page.
+        pilot: what a pilot says about the whole source; null for a whole build.
     """
 
     recipe: str
@@ -53,6 +56,7 @@ class BuildSummary:
     cost_usd: float
     checks_failed: tuple[str, ...]
     report: str
+    pilot: PilotReport | None = None
 
     def sentence(self) -> str:
         """Return the summary as one line for people."""
@@ -75,6 +79,8 @@ def close_build(recipe: Recipe, settings: Settings, schedule: Schedule) -> Build
         PartsFailedError: some parts failed; checks and report were made all the same.
     """
     lake = open_lake_of(settings)
+    if settings.ledger_lake is not None:
+        keep_receipts(lake, Lake(settings.ledger_lake, settings.storage))
     checks = run_checks(lake)
     report = write_report(recipe, lake, checks)
     summary = _summary(recipe, lake, schedule, checks, report)

@@ -103,8 +103,13 @@ def open_lake_of(settings: Settings) -> Lake:
 
 
 def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
-    """Return the ledger of `lake`; entering it commits what dead processes left in the spool."""
-    return Ledger(lake, settings.spool_path)
+    """Return the ledger that pays for builds of `lake`, its own unless a setting says otherwise.
+
+    Entering it commits what dead processes left in the spool.
+    """
+    shared = settings.ledger_lake
+    home = lake if shared is None else Lake(shared, settings.storage)
+    return Ledger(home, settings.spool_path)
 
 
 @contextmanager

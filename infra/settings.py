@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     )
 
     lake: str = Field("./lake", description="Lake: a local folder or `s3://bucket/prefix`.")
+    ledger_lake: str | None = Field(
+        None,
+        description="Lake whose ledger holds the paid calls; empty means `lake`. A build copies "
+        "the ledger rows that it used into its own lake.",
+    )
     spool_dir: Path | None = Field(
         None,
         description="Folder on a local disk where teacher responses are made durable before they "
@@ -193,10 +198,10 @@ class Settings(BaseSettings):
     )
     test_data: Path | None = Field(None, description="Folder of real data for the test suite.")
 
-    @field_validator("lake")
+    @field_validator("lake", "ledger_lake")
     @classmethod
-    def _lake_has_known_scheme(cls, value: str) -> str:
-        scheme, separator, _ = value.partition("://")
+    def _lake_has_known_scheme(cls, value: str | None) -> str | None:
+        scheme, separator, _ = (value or "").partition("://")
         if separator and scheme not in {"s3", "file"}:
             msg = "expected a folder or s3://bucket/prefix"
             raise ValueError(msg)

@@ -23,11 +23,13 @@ class RowYield:
 
     Attributes:
         accepted: questions of it that ended with an accepted trace.
-        cost_usd: price of all calls about it, whenever they were bought.
+        calls: calls about it, whenever they were bought.
+        cost_usd: their price; null if one of them has none listed.
     """
 
     accepted: int
-    cost_usd: float
+    calls: int
+    cost_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,15 @@ class Projection:
     Attributes:
         rows: of the whole source.
         accepted: questions with an accepted trace.
-        cost_usd: price of all calls; what is in the ledger already is part of it.
-        usd_per_accepted: null if nothing was accepted.
+        calls: all calls; those in the ledger already are part of it.
+        cost_usd: their price; null if a price is not known.
+        usd_per_accepted: null if a price is not known or nothing was accepted.
     """
 
     rows: int
     accepted: Estimate
-    cost_usd: Estimate
+    calls: Estimate
+    cost_usd: Estimate | None
     usd_per_accepted: Estimate | None
 
 
@@ -66,11 +70,15 @@ def project(pilot: Sequence[RowYield], listed: int) -> Projection | None:
         return None
     rows = max(listed, len(pilot))
     left = 1 - len(pilot) / rows
+    accepted = [row.accepted for row in pilot]
+    costs = [row.cost_usd for row in pilot if row.cost_usd is not None]
+    is_priced = len(costs) == len(pilot)
     return Projection(
         rows=rows,
-        accepted=_accepted([row.accepted for row in pilot], left).times(rows),
-        cost_usd=_mean([row.cost_usd for row in pilot], left).times(rows),
-        usd_per_accepted=_price(pilot, left),
+        accepted=_accepted(accepted, left).times(rows),
+        calls=_mean([row.calls for row in pilot], left).times(rows),
+        cost_usd=_mean(costs, left).times(rows) if is_priced else None,
+        usd_per_accepted=_price(costs, accepted, left) if is_priced else None,
     )
 
 
@@ -103,14 +111,14 @@ def _mean(values: Sequence[float], left: float) -> Estimate:
     return Estimate(value, max(0.0, value - half), value + half)
 
 
-def _price(pilot: Sequence[RowYield], left: float) -> Estimate | None:
+def _price(costs: Sequence[float], accepted: Sequence[int], left: float) -> Estimate | None:
     """Return dollars per accepted row; the interval is that of a ratio, by linearisation."""
-    accepted = fmean([row.accepted for row in pilot])
-    if accepted == 0:
+    mean = fmean(accepted)
+    if mean == 0:
         return None
-    price = fmean([row.cost_usd for row in pilot]) / accepted
-    off = [row.cost_usd - price * row.accepted for row in pilot]
-    half = _half_width(off, left) / accepted
+    price = fmean(costs) / mean
+    off = [cost - price * count for cost, count in zip(costs, accepted, strict=True)]
+    half = _half_width(off, left) / mean
     return Estimate(price, max(0.0, price - half), price + half)
 
 

@@ -42,7 +42,12 @@ class Site:
         return Lake(self.folder / name, StorageOptions())
 
     def build(
-        self, *overrides: str, recipe: str = "demo", lake: str = "lake", **settings: Any
+        self,
+        *overrides: str,
+        recipe: str = "demo",
+        lake: str = "lake",
+        pilot: str | None = None,
+        **settings: Any,
     ) -> "BuildSummary":
         """Build in this process, with workers in threads; `settings` are names without prefix."""
         import torch
@@ -57,7 +62,7 @@ class Site:
                 patch.delenv(name)
             for name, value in environment.items():
                 patch.setenv(name, value)
-            return visreason(recipe=recipe, lake=uri, overrides=list(overrides))
+            return visreason(recipe=recipe, lake=uri, overrides=list(overrides), pilot=pilot)
 
     def environment(self, lake: str, **settings: Any) -> dict[str, str]:
         """Return the variables of a build."""
