@@ -91,8 +91,10 @@ class MachineClaims:
             self._held.discard(offset)
 
     def close(self) -> None:
-        """End every claim of this process."""
-        os.close(self._fd)
+        """End every claim of this process; idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def _lock_name(fd: int) -> str:

@@ -138,6 +138,8 @@ class Ledger:
                 return self._lookup(key)
             except FileNotFoundError:
                 self.refresh()
+                if self._table.holds(key):
+                    self._own.pop(key, None)  # somebody took the segment over and committed it
         msg = f"the spool in {self._folder} changes while it is read; is a person moving files?"
         raise LakeError(msg)
 
