@@ -20,6 +20,7 @@ from infra.pool.ray_pool import open_pool
 from infra.pool.workers import Pool
 from infra.settings import Settings
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
+from infra.teacher.endpoints import DEFAULT_NAME, Endpoint
 from infra.teacher.retry import RetryPolicy
 from infra.telemetry import Progress
 
@@ -72,13 +73,17 @@ class TeacherDesk:
     def _config(self, base_url: str) -> TeacherConfig:
         settings = self._settings
         key = settings.teacher_api_key
-        return TeacherConfig(
+        endpoint = Endpoint(
+            name=DEFAULT_NAME,
             base_url=base_url,
-            model=self._recipe.steps.distill.params.teacher,
-            recipe=self._recipe.name,
             api_key=key.get_secret_value() if key else None,
             max_in_flight=settings.teacher_concurrency,
             timeout_s=settings.teacher_timeout_s,
+        )
+        return TeacherConfig(
+            endpoints=(endpoint,),
+            recipe=self._recipe.name,
+            models=(self._recipe.steps.distill.params.teacher,),
             max_usd=settings.budget_usd,
             max_calls=settings.budget_calls,
             prices_file=settings.prices_file,

@@ -5,14 +5,17 @@ hold reservations, a call that does not fit now may fit once they settle, so it 
 it does not fit with nothing in flight is the budget spent.  From then on every new call is
 refused, which stops a run at one clear point instead of letting cheap calls trickle through.
 A call that ended without an answer after it was sent may still be billed: it keeps its worst
-case, and `at_risk_usd` shows the sum.
+case, and `at_risk_usd` shows the sum.  Sums are kept in whole pico-dollars, so that they stay exact
+over a million calls and cost the same with one call in flight as with a thousand.
 """
 
-import math
 import threading
 from dataclasses import dataclass
+from typing import Final
 
 from sightline.errors import BudgetError
+
+PICO: Final = 1_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +39,19 @@ class Budget:
     def __init__(self, caps: Caps) -> None:
         self.caps = caps
         self._lock = threading.Lock()
-        self._spent_usd = 0.0
-        self._at_risk_usd = 0.0
-        self._calls = 0
-        self._held: list[Reservation] = []
+        self._spent = self._at_risk = self._held = 0
+        self._calls = self._calls_held = 0
         self._stopped: str | None = None
 
     @property
     def spent_usd(self) -> float:
         """Return what the responses received so far cost."""
-        return self._spent_usd
+        return self._spent / PICO
 
     @property
     def at_risk_usd(self) -> float:
         """Return the worst case of calls that were sent and never answered."""
-        return self._at_risk_usd
+        return self._at_risk / PICO
 
     @property
     def calls(self) -> int:
@@ -68,10 +69,10 @@ class Budget:
                 raise BudgetError(self._stopped)
             refusal = self._refusal(worst_case_usd)
             if refusal is None:
-                reservation = Reservation(worst_case_usd)
-                self._held.append(reservation)
-                return reservation
-            if self._held:
+                self._calls_held += 1
+                self._held += _pico(worst_case_usd)
+                return Reservation(worst_case_usd)
+            if self._calls_held:
                 return None
             self._stopped = refusal
         raise BudgetError(refusal)
@@ -81,7 +82,7 @@ class Budget:
         with self._lock:
             self._drop(reservation)
             self._calls += 1
-            self._spent_usd += cost_usd or 0.0
+            self._spent += _pico(cost_usd or 0.0)
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back: the endpoint refused the call, nothing is billed."""
@@ -93,24 +94,27 @@ class Budget:
         with self._lock:
             self._drop(reservation)
             self._calls += 1
-            self._at_risk_usd += reservation.worst_case_usd
+            self._at_risk += _pico(reservation.worst_case_usd)
 
     def _drop(self, reservation: Reservation) -> None:
-        """Take one equal reservation out; which one does not matter, they are plain numbers."""
-        self._held.remove(reservation)
+        self._calls_held -= 1
+        self._held -= _pico(reservation.worst_case_usd)
 
     def _refusal(self, worst_case_usd: float) -> str | None:
-        held_usd = math.fsum(r.worst_case_usd for r in self._held)
-        most_usd = self._spent_usd + self._at_risk_usd + held_usd + worst_case_usd
-        if self.caps.calls is not None and self._calls + len(self._held) >= self.caps.calls:
+        if self.caps.calls is not None and self._calls + self._calls_held >= self.caps.calls:
             return (
                 f"the cap of {self.caps.calls} calls is reached; everything bought is kept: "
                 "raise the cap and run again to go on"
             )
-        if self.caps.usd is not None and most_usd > self.caps.usd:
+        most = self._spent + self._at_risk + self._held + _pico(worst_case_usd)
+        if self.caps.usd is not None and most > _pico(self.caps.usd):
             return (
                 f"the next call can cost {worst_case_usd:.6f} USD and would cross the cap of "
-                f"{self.caps.usd:.2f} USD ({self._spent_usd:.6f} spent, {self._at_risk_usd:.6f} "
+                f"{self.caps.usd:.2f} USD ({self.spent_usd:.6f} spent, {self.at_risk_usd:.6f} "
                 "at risk); everything bought is kept: raise the cap and run again to go on"
             )
         return None
+
+
+def _pico(usd: float) -> int:
+    return round(usd * PICO)

@@ -1,42 +1,39 @@
-"""Buying one call: slot, budget, HTTP, settle, durable; and trying again where that may help.
+"""Buying one call: leave to send, the send, durable; and trying again where that may help.
 
-A slot is held for the HTTP exchange and the fsync only, never while waiting to try again, and
-neither is the request's body: memory is `max_in_flight` bodies.  The slot comes before the
-budget, because a cap counts calls in flight, not calls in the queue.
+A permit is never held while a call waits to try again, and neither is its body: memory is as many
+bodies as permits.  An answer is returned, and counts, only once it is durable.
 """
 
 import asyncio
 import random
 import time
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from infra.ledger.ledger import Ledger
 from infra.ledger.row import CallKey, LedgerRow
-from infra.teacher.budget import Budget, Reservation
-from infra.teacher.prices import Prices, Usage
-from infra.teacher.reply import Reply, error_code, error_message, read_reply, response_of
-from infra.teacher.retry import FATAL_STATUS, THROTTLED, RetryPolicy, may_retry, retry_after_s
+from infra.teacher.budget import Caps
+from infra.teacher.permits import Need, Permit, Permits, Use, UseKind
+from infra.teacher.prices import Prices
+from infra.teacher.probe import Probe, Probes
+from infra.teacher.reply import response_of
+from infra.teacher.retry import RetryPolicy
+from infra.teacher.sending import Again, Paid, Payer, RowError, Sender
 from infra.teacher.stats import StatsCounter
-from infra.teacher.transport import HttpReply, NoReply, Transport
-from infra.teacher.types import ENDPOINT_CLASS, Request, Response
-from sightline.errors import LakeError, SightlineError, TeacherError, clip_detail
+from infra.teacher.transport import Transport
+from infra.teacher.tries import Tries
+from infra.teacher.types import Request, Response
+from infra.teacher.wire import Call
+from sightline.errors import LakeError, SightlineError, clip_detail
 from sightline.outcomes import Outcome
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-CALL_HEADER: Final = "X-Sightline-Call"
-"""`<request_key>/<draw>`: lets an endpoint's own log be joined with the ledger."""
 OVERHEAD_TOKENS: Final = 256
 """Worst case of what chat templates add around the text."""
-FILTER_CODES: Final = frozenset({"content_filter", "content_policy_violation"})
-"""Error codes that mean "refused", not "malformed request" (Azure, OpenAI)."""
-NO_CREDIT_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-"""429 answers that no patience helps with."""
-HTTP_OK: Final = 200
+BYTES_PER_TOKEN: Final = 4
+IMAGE_TOKENS: Final = 1024
+REPLY_TOKENS: Final = 512
+"""Estimates for the token rate; the real count corrects them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,70 +42,31 @@ class EngineOptions:
 
     Attributes:
         recipe: who pays, for the ledger.
-        step: for which step.
-        max_in_flight: calls on the wire at once; memory is this many request bodies.
+        step: for which step, where a request names none.
         retry: when to try again.
         retry_truncated: ask once more, with twice the room, when a reply was cut.
         drain_s: how long `close` waits for calls in flight.
+        probe: find out whether endpoints see images before one is bought an answer.
+        reserved: gives the reason why a call must not be bought here, such as an open batch that
+            holds it; null if it may be.
     """
 
     recipe: str
     step: str = "distill"
-    max_in_flight: int = 32
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     retry_truncated: bool = True
     drain_s: float = 60.0
+    probe: bool = False
+    reserved: Callable[[CallKey], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Where money goes and where it is written down."""
+    """Where money is written down, what it buys, and the caps that the permits keep."""
 
     ledger: Ledger
-    budget: Budget
     prices: Prices
-
-
-@dataclass(frozen=True, slots=True)
-class _Again:
-    """The attempt failed and may succeed later."""
-
-    reason: str
-    is_throttled: bool = False
-    wait_s: float | None = None
-    never_connected: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _RowError:
-    """The endpoint refuses this request; the run goes on."""
-
-    detail: str
-
-
-class StopSign:
-    """The reason why nothing new is bought any more; set once, wakes all who wait."""
-
-    def __init__(self) -> None:
-        self._error: SightlineError | None = None
-        self._raised = asyncio.Event()
-
-    def stop(self, error: SightlineError) -> None:
-        """Buy nothing from now on; the first reason stays."""
-        self._error = self._error or error
-        self._raised.set()
-
-    def check(self) -> None:
-        """Raise the reason, as a new exception each time: tracebacks would pile up on one."""
-        if self._error is not None:
-            raise type(self._error)(*self._error.args)
-
-    async def pause(self, seconds: float) -> None:
-        """Wait, but no longer than until the stop."""
-        try:
-            await asyncio.wait_for(self._raised.wait(), seconds)
-        except TimeoutError:
-            return
+    caps: Caps
 
 
 class Buyer:
@@ -116,165 +74,103 @@ class Buyer:
 
     def __init__(
         self,
-        transport: Transport,
+        routes: Mapping[str, Transport],
+        permits: Permits,
         spending: Spending,
         options: EngineOptions,
         stats: StatsCounter,
-        threads: Executor,
     ) -> None:
-        self.stop_sign = StopSign()
-        self._transport, self._options, self._stats = transport, options, stats
-        self._ledger, self._budget = spending.ledger, spending.budget
-        self._prices, self._threads = spending.prices, threads
-        self._slots = asyncio.Semaphore(options.max_in_flight)
-        self._settled = asyncio.Event()
+        payer = Payer(options.recipe, options.step)
+        self._sender = Sender(routes, permits, spending.prices, payer, stats)
+        self._permits, self._policy, self._stats = permits, options.retry, stats
+        self._ledger, self._prices, self._caps = spending.ledger, spending.prices, spending.caps
+        self._probes = Probes(is_on=options.probe)
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
+        self.stop_sign = self._sender.stop_sign
 
-    async def buy(self, request: Request, key: CallKey) -> Response:
+    def stop(self, error: SightlineError) -> None:
+        """Buy nothing from now on; calls on the wire arrive."""
+        self.stop_sign.stop(error)
+        self._permits.stop(error)
+
+    async def buy(self, call: Call) -> Response:
         """Return the paid and durable answer, or one with outcome `error`.
 
         Raises:
             TeacherError: the endpoint as a whole is unusable, or a cap is reached.
             LakeError: the response could not be made durable.
         """
-        policy, started = self._options.retry, time.monotonic()
-        failures = throttles = 0
+        tries, need = Tries(self._policy), self._need(call.request)
         while True:
-            result = await self._attempt(request, key)
+            result = await self._attempt(call, need)
             if isinstance(result, Response):
                 return result
-            if isinstance(result, _RowError):
-                return self._error(key, result.detail)
-            throttles += result.is_throttled
-            failures += not result.is_throttled
-            is_late = result.is_throttled and time.monotonic() - started > policy.patience_s
-            if failures >= policy.attempts or is_late:
-                return self._give_up(key, failures + throttles, result)
-            tries = throttles if result.is_throttled else failures
-            self._stats.add(retries=1)
-            with self._stats.held("waiting"):
-                await self.stop_sign.pause(policy.wait_s(tries, result.wait_s, self._rng))
+            if isinstance(result, RowError):
+                return self._error(call.key, result.detail)
+            if result is None:
+                continue
+            tries.add(result, time.monotonic())
+            if tries.are_spent(time.monotonic()):
+                detail = f"gave up after {tries.total} tries: {result.reason}"
+                return replace(self._error(call.key, detail), may_succeed=True)
+            if result.kind is not UseKind.THROTTLED:
+                need = replace(need, avoid=result.permit.endpoint)
+            self._stats.retries += 1
+            with self._stats.pausing():
+                await self.stop_sign.pause(tries.wait_s(result, self._rng))
 
-    async def _attempt(self, request: Request, key: CallKey) -> Response | _Again | _RowError:
-        with self._stats.held("waiting"):
-            await self._slots.acquire()
+    async def _attempt(self, call: Call, need: Need) -> Response | Again | RowError | None:
+        """Return what came of a send; null if a probe had to come first."""
+        with self._stats.pausing():
+            permit = await self._permits.acquire(need)
+        probe = self._probes.needed(permit.endpoint, self._sender.address(permit), call.request)
+        if probe is None:
+            return await self._send(call, permit)
+        if not probe.is_running:
+            await self._ask_probe(probe, call.request, permit)
+            return None
+        self._permits.settle(permit, Use(UseKind.UNSENT))
+        with self._stats.pausing():
+            await probe.wait()
+        return None
+
+    async def _send(self, call: Call, permit: Permit) -> Response | Again | RowError:
+        result = await self._sender.send(call, permit)
+        if not isinstance(result, Paid):
+            return result
+        await self._make_durable(result.row)
+        return response_of(result.row, reused=False)
+
+    async def _ask_probe(self, probe: Probe, request: Request, permit: Permit) -> None:
+        """Use the permit of a call to find out first whether its picture will be seen."""
         try:
-            self.stop_sign.check()
-            reservation = await self._reserve(request)
-            return await self._exchange(request, key, reservation)
-        finally:
-            self._slots.release()
+            result = await self._send(Call.of(self._probes.begin(probe, request)), permit)
+        except BaseException:
+            probe.abandon()
+            raise
+        probe.finish(result if isinstance(result, Response) else None, request.model)
 
-    async def _reserve(self, request: Request) -> Reservation:
-        """Wait until the worst case fits under the caps beside the calls in flight."""
-        worst_case_usd = self._worst_case_usd(request)
-        while (reservation := self._budget.reserve(worst_case_usd)) is None:
-            self._settled.clear()
-            await self._settled.wait()
-        return reservation
-
-    def _worst_case_usd(self, request: Request) -> float:
-        if self._budget.caps.usd is None:
-            return 0.0
+    def _need(self, request: Request) -> Need:
+        """Return what the permits have to know of a call."""
+        images, text_bytes = sum(1 for _ in request.images), request.text_bytes
+        reply_tokens = request.max_tokens or REPLY_TOKENS
+        tokens = text_bytes // BYTES_PER_TOKEN + images * IMAGE_TOKENS + reply_tokens
+        if self._caps.usd is None:
+            return Need(request.model, tokens)
         price = self._prices.require(request.model)
-        text_tokens = request.text_bytes + OVERHEAD_TOKENS
-        images = sum(1 for _ in request.images)
-        return price.worst_case_usd(text_tokens, images, request.max_tokens)
-
-    async def _exchange(
-        self, request: Request, key: CallKey, reservation: Reservation
-    ) -> Response | _Again | _RowError:
-        """Send once and end the reservation as what comes of it demands."""
-        end: Callable[[Reservation], None] = self._budget.release
-        try:
-            with self._stats.held("in_flight"):
-                loop = asyncio.get_running_loop()
-                body = await loop.run_in_executor(self._threads, request.wire_body)
-                end = self._budget.lose
-                started = time.monotonic()
-                reply = await self._transport.post(body, {CALL_HEADER: f"{key[0]}/{key[1]}"})
-                latency_ms = (time.monotonic() - started) * 1000.0
-            if isinstance(reply, NoReply):
-                end = self._budget.lose if reply.was_sent else self._budget.release
-                return _Again(reply.reason, never_connected=not reply.was_sent)
-            completion = _completion(reply)
-            if completion is None:
-                end = self._budget.release
-                return self._without_completion(request, reply)
-            row = self._row(request, key, reply.body, completion, latency_ms)
-            end = partial(self._budget.settle, cost_usd=row.cost_usd)
-            await self._make_durable(row)
-            return response_of(row, reused=False)
-        finally:
-            end(reservation)
-            self._settled.set()
-
-    def _without_completion(self, request: Request, reply: HttpReply) -> _Again | _RowError:
-        """Return what an answer that is no completion means for this request, or stop the run."""
-        status, address = reply.status, self._transport.address
-        if status in FATAL_STATUS or error_code(reply.body) in NO_CREDIT_CODES:
-            msg = (
-                f"{address} answers {status} for model {request.model!r}: expected a valid key "
-                "with credit and a model that the endpoint lists; check them and run again"
-            )
-            raise TeacherError(msg)
-        detail = f"HTTP {status}: {error_message(reply.body) or 'no completion in the answer'}"
-        if status != HTTP_OK and not may_retry(status):
-            return _RowError(detail)
-        is_throttled = status == THROTTLED
-        self._stats.add(throttled=is_throttled)
-        return _Again(detail, is_throttled=is_throttled, wait_s=retry_after_s(reply.headers))
-
-    def _row(
-        self, request: Request, key: CallKey, body: str, reply: Reply, latency_ms: float
-    ) -> LedgerRow:
-        price = self._prices.find(request.model)
-        return LedgerRow(
-            request_key=key[0],
-            draw=key[1],
-            endpoint_class=ENDPOINT_CLASS,
-            teacher=request.model,
-            recipe=self._options.recipe,
-            step=request.step or self._options.step,
-            subject_id=request.subject_id,
-            prompt_id=request.prompt_id,
-            request_json=request.request_json,
-            response_json=body,
-            outcome=reply.outcome,
-            finish_reason=reply.finish_reason,
-            tokens_in=reply.usage.tokens_in,
-            tokens_out=reply.usage.tokens_out,
-            tokens_reasoning=reply.usage.tokens_reasoning,
-            cost_usd=price.cost_usd(reply.usage) if price else None,
-            latency_ms=latency_ms,
-            received_us=time.time_ns() // 1000,
-        )
+        worst_usd = price.worst_case_usd(text_bytes + OVERHEAD_TOKENS, images, request.max_tokens)
+        return Need(request.model, tokens, worst_usd)
 
     async def _make_durable(self, row: LedgerRow) -> None:
-        """Count the call as paid and wait for the spool; without it nothing more is bought."""
-        self._stats.add(
-            calls=1,
-            tokens_in=row.tokens_in or 0,
-            tokens_out=row.tokens_out or 0,
-            tokens_reasoning=row.tokens_reasoning or 0,
-            cost_usd=row.cost_usd or 0.0,
-            unpriced=row.cost_usd is None,
-        )
+        """Wait for the spool; without it nothing more is bought."""
         try:
             await asyncio.wrap_future(self._ledger.record(row))
         except LakeError as error:
-            self.stop_sign.stop(error)
+            self.stop(error)
             raise
 
-    def _give_up(self, key: CallKey, tries: int, last: _Again) -> Response:
-        if last.never_connected:
-            msg = f"cannot connect to {self._transport.address}; is the endpoint running?"
-            raise TeacherError(msg)
-        response = self._error(key, f"gave up after {tries} tries: {last.reason}")
-        return replace(response, may_succeed=True)
-
     def _error(self, key: CallKey, detail: str) -> Response:
-        self._stats.add(errors=1)
+        self._stats.errors += 1
         return Response(
             request_key=key[0],
             draw=key[1],
@@ -291,12 +187,3 @@ class Buyer:
             reused=False,
             detail=clip_detail(detail),
         )
-
-
-def _completion(reply: HttpReply) -> Reply | None:
-    """Return the completion in an answer; a filtered prompt is one, free and refused."""
-    if reply.status == HTTP_OK:
-        return read_reply(reply.body)
-    if error_code(reply.body) in FILTER_CODES:
-        return Reply("", None, "", Outcome.REFUSED, "content_filter", Usage(0, 0))
-    return None

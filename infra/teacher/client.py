@@ -10,7 +10,7 @@ becomes a value, outside its `except` block, and the key is struck from any text
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -19,10 +19,16 @@ import httpx2
 import openai
 
 from infra.ledger.ledger import Ledger
+from infra.ledger.row import CallKey
 from infra.teacher.address import checked_key, is_loopback, printable_address
 from infra.teacher.budget import Budget, Caps
 from infra.teacher.buying import EngineOptions, Spending
+from infra.teacher.endpoints import Endpoint, for_model
 from infra.teacher.engine import Teacher
+from infra.teacher.pace.breaker import OutagePolicy
+from infra.teacher.pace.gatekeeper import Gatekeeper
+from infra.teacher.pace.lane import PacePolicy
+from infra.teacher.permits import Permits
 from infra.teacher.prices import Prices
 from infra.teacher.retry import RetryPolicy
 from infra.teacher.transport import HttpReply, NoReply
@@ -30,12 +36,14 @@ from infra.teacher.types import Asker, ImagePart, Request, Response
 
 __all__ = [
     "Asker",
+    "Endpoint",
     "ImagePart",
     "OpenAITransport",
     "Request",
     "Response",
     "Teacher",
     "TeacherConfig",
+    "open_gatekeeper",
     "open_teacher",
 ]
 
@@ -47,70 +55,91 @@ NO_KEY: Final = "none"
 
 @dataclass(frozen=True, slots=True)
 class TeacherConfig:
-    """Where a teacher is, who pays and how much; plain values.
+    """Where models are served, who pays and how much; plain values.
 
     Attributes:
-        base_url: up to and including `/v1`.
-        model: as the endpoint names it; checked against the price table if `max_usd` is set.
+        endpoints: where calls may go.
         recipe: who pays, for the ledger.
-        step: for which step.
-        api_key: never printed; null for endpoints that want none.
-        max_in_flight: calls on the wire at once.
-        timeout_s: for one whole HTTP exchange.
+        step: for which step, where a request names none.
+        models: those that will be asked; checked against endpoints and, with `max_usd`, prices.
         max_usd: hard cap of this run; null is no cap.
         max_calls: hard cap of this run; null is no cap.
         prices_file: a price table instead of the project's own.
-        retry: when to try again.
+        retry: when to try a call again.
+        patience_s: how long an endpoint may be down before the run stops.
         retry_truncated: ask once more, with twice the room, when a reply was cut.
+        probe: find out whether endpoints see images before one is bought an answer.
+        reserved: see `EngineOptions`.
     """
 
-    base_url: str
-    model: str
+    endpoints: tuple[Endpoint, ...]
     recipe: str
     step: str = "distill"
-    api_key: str | None = field(default=None, repr=False)
-    max_in_flight: int = 32
-    timeout_s: float = 180.0
+    models: tuple[str, ...] = ()
     max_usd: float | None = None
     max_calls: int | None = None
     prices_file: Path | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    patience_s: float = 1800.0
     retry_truncated: bool = True
+    probe: bool = False
+    reserved: Callable[[CallKey], str | None] | None = None
+
+    @property
+    def caps(self) -> Caps:
+        """Return the most this run may spend."""
+        return Caps(self.max_usd, self.max_calls)
 
 
-def open_teacher(config: TeacherConfig, ledger: Ledger) -> Teacher:
+def open_teacher(config: TeacherConfig, ledger: Ledger, permits: Permits | None = None) -> Teacher:
     """Return a running teacher; close it, then flush the ledger.
 
+    Args:
+        config: the teacher's.
+        ledger: where calls are written down.
+        permits: limits that are shared with other teachers; null for its own.
+
     Raises:
-        UsageError: the base URL or the price table cannot be used.
-        TeacherError: a dollar cap is set and the model has no price.
+        UsageError: an address, a key or the price table cannot be used, or nobody serves a model.
+        TeacherError: a dollar cap is set and a model has no price.
     """
     prices = Prices.load(config.prices_file)
-    if config.max_usd is not None:
-        prices.require(config.model)
-    spending = Spending(ledger, Budget(Caps(config.max_usd, config.max_calls)), prices)
+    for model in config.models:
+        for_model(config.endpoints, model)
+        if config.max_usd is not None:
+            prices.require(model)
+    routes = {endpoint.name: OpenAITransport(endpoint) for endpoint in config.endpoints}
     options = EngineOptions(
         recipe=config.recipe,
         step=config.step,
-        max_in_flight=config.max_in_flight,
         retry=config.retry,
         retry_truncated=config.retry_truncated,
-        drain_s=config.timeout_s,
+        drain_s=max(endpoint.timeout_s for endpoint in config.endpoints),
+        probe=config.probe,
+        reserved=config.reserved,
     )
-    transport = OpenAITransport(
-        config.base_url, config.api_key, config.timeout_s, config.max_in_flight
+    spending = Spending(ledger, prices, config.caps)
+    return Teacher(routes, permits or open_gatekeeper(config), spending, options)
+
+
+def open_gatekeeper(config: TeacherConfig) -> Gatekeeper:
+    """Return the limits and caps of a run; plain Python, so it may live in another process."""
+    outage = OutagePolicy(
+        first_wait_s=config.retry.base_s,
+        max_wait_s=config.retry.max_wait_s,
+        patience_s=config.patience_s,
     )
-    return Teacher(transport, spending, options)
+    policy = PacePolicy(max_retry_after_s=config.retry.max_retry_after_s, outage=outage)
+    return Gatekeeper(config.endpoints, Budget(config.caps), policy)
 
 
 class OpenAITransport:
     """Posts chat completions to one endpoint."""
 
-    def __init__(
-        self, base_url: str, api_key: str | None, timeout_s: float, max_connections: int
-    ) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
+        base_url, timeout_s = endpoint.base_url, endpoint.timeout_s
         self.address = printable_address(base_url)
-        self._secret = checked_key(api_key)
+        self._secret = checked_key(endpoint.api_key)
         self._timeout_s = timeout_s
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
@@ -119,7 +148,8 @@ class OpenAITransport:
             http_client=openai.DefaultAsyncHttpxClient(
                 timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
                 limits=httpx2.Limits(
-                    max_connections=max_connections, max_keepalive_connections=max_connections
+                    max_connections=endpoint.max_in_flight,
+                    max_keepalive_connections=endpoint.max_in_flight,
                 ),
                 trust_env=not is_loopback(base_url),
             ),

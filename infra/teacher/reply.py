@@ -17,6 +17,9 @@ from sightline.thinking import split_thinking
 
 MAX_TOKENS: Final = 2**40
 """A count beyond this is no count; it would not fit its column."""
+FILTER_CODES: Final = frozenset({"content_filter", "content_policy_violation"})
+"""Error codes that mean "refused", not "malformed request" (Azure, OpenAI)."""
+HTTP_OK: Final = 200
 THINKING_FIELDS: Final = ("reasoning_content", "reasoning")
 """vLLM, SGLang and DeepSeek; OpenRouter and newer vLLM."""
 
@@ -31,6 +34,18 @@ class Reply:
     outcome: Outcome
     finish_reason: str | None
     usage: Usage
+
+
+def completion_in(status: int, body: str) -> Reply | None:
+    """Return the completion in an HTTP answer, null if there is none.
+
+    A prompt that a filter refused is one: free, and an answer for good.
+    """
+    if status == HTTP_OK:
+        return read_reply(body)
+    if error_code(body) in FILTER_CODES:
+        return Reply("", None, "", Outcome.REFUSED, "content_filter", Usage(0, 0))
+    return None
 
 
 def read_reply(body: str) -> Reply | None:

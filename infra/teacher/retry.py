@@ -7,10 +7,7 @@ And Jitter" (AWS Architecture Blog, 2015), keeps callers from coming back togeth
 """
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 RETRYABLE_STATUS: Final = frozenset({408, 409, 425, 429})
@@ -54,33 +51,3 @@ class RetryPolicy:
 def may_retry(status: int) -> bool:
     """Return whether the same request may succeed later."""
     return status in RETRYABLE_STATUS or status >= SERVER_ERROR
-
-
-def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the wait the endpoint asks for, from `retry-after-ms` or `retry-after`.
-
-    Args:
-        headers: response headers, names in lower case.
-        now: the time against which a date is read; the clock if null.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000.0
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value) if value is not None else None
-    except ValueError:
-        return None
-    return number if number is not None and 0 <= number < float("inf") else None

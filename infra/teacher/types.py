@@ -9,7 +9,7 @@ Images become data URLs only when a call is sent, and only for as long as it tak
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -108,7 +108,12 @@ class Request:
     @property
     def request_key(self) -> str:
         """Return the sha256 of the canonical request: 64 hex characters."""
-        return hashlib.sha256(self.request_json.encode("utf-8")).hexdigest()
+        return self.key_of(self.request_json)
+
+    @staticmethod
+    def key_of(request_json: str) -> str:
+        """Return the sha256 of a canonical request."""
+        return hashlib.sha256(request_json.encode("utf-8")).hexdigest()
 
     @property
     def call_key(self) -> CallKey:
@@ -141,10 +146,13 @@ class Request:
         longer = {name: int(self.parameters[name]) * 2 for name in names}
         return replace(self, parameters=dict(self.parameters) | longer)
 
-    def wire_body(self) -> bytes:
+    def wire_body(self, url_of: Callable[[ImagePart], str] | None = None) -> bytes:
         """Return the HTTP body, images as data URLs.
 
         A seed moves on by `draw`: an endpoint that honours seeds would repeat itself otherwise.
+
+        Args:
+            url_of: gives an image's URL, if it is another than its data URL.
 
         Raises:
             UsageError: an image's id is not the sha256 of its bytes, so the key would lie.
@@ -152,7 +160,7 @@ class Request:
         content: list[dict[str, Any]] = [
             {"type": "text", "text": part}
             if isinstance(part, str)
-            else {"type": "image_url", "image_url": {"url": _data_url(part)}}
+            else {"type": "image_url", "image_url": {"url": (url_of or data_url)(part)}}
             for part in self.content
         ]
         parameters = dict(self.parameters)
@@ -174,7 +182,12 @@ class Request:
         return [*system, {"role": "user", "content": content}, *later]
 
 
-def _data_url(image: ImagePart) -> str:
+def data_url(image: ImagePart) -> str:
+    """Return the image as a `data:` URL.
+
+    Raises:
+        UsageError: its id is not the sha256 of its bytes, so the key would lie.
+    """
     if hashlib.sha256(image.data).hexdigest() != image.image_id:
         msg = f"image {image.image_id!r} is not the sha256 of its {len(image.data)} bytes"
         raise UsageError(msg)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from infra.embedded_teacher.misbehaviour import Misbehaviour
@@ -12,7 +12,7 @@ from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger
 from infra.ledger.row import LedgerRow
-from infra.teacher.client import ImagePart, Request, Teacher, TeacherConfig, open_teacher
+from infra.teacher.client import Endpoint, ImagePart, Request, Teacher, TeacherConfig, open_teacher
 from infra.teacher.retry import RetryPolicy
 from sightline.outcomes import Outcome
 
@@ -77,10 +77,15 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
 
 @contextmanager
 def teacher_at(base_url: str, folder: Path, **changes: object) -> Iterator[tuple[Teacher, Ledger]]:
-    config = TeacherConfig(base_url, MODEL, recipe="test", retry=QUICK, timeout_s=20.0)
+    """Open a teacher at one endpoint; `changes` are fields of the endpoint or of the config."""
+    names = {field.name for field in fields(Endpoint)}
+    place = {name: value for name, value in changes.items() if name in names}
+    endpoint = replace(Endpoint("default", base_url, timeout_s=20.0), **place)  # type: ignore[arg-type]
+    rest = {name: value for name, value in changes.items() if name not in names}
+    config = TeacherConfig((endpoint,), recipe="test", retry=QUICK, models=(MODEL,))
     with (
         open_ledger(folder) as ledger,
-        open_teacher(replace(config, **changes), ledger) as teacher,  # type: ignore[arg-type]
+        open_teacher(replace(config, **rest), ledger) as teacher,  # type: ignore[arg-type]
     ):
         yield teacher, ledger
 

@@ -13,7 +13,7 @@ import pytest
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.ledger.ledger import Ledger
 from infra.ledger.row import LedgerRow
-from infra.teacher.client import Request, Response, Teacher, TeacherConfig, open_teacher
+from infra.teacher.client import Endpoint, Request, Response, Teacher, TeacherConfig, open_teacher
 from sightline.errors import BudgetError, TeacherError, UsageError
 from sightline.outcomes import Outcome
 from sightline.schemas import LEDGER
@@ -237,7 +237,8 @@ def test_dollar_cap_is_never_crossed_and_nearly_used_up(tmp_path: Path):
 
 
 def test_dollar_cap_without_a_price_is_an_error_before_any_call(tmp_path: Path):
-    config = TeacherConfig("http://127.0.0.1:9/v1", "unheard-of", recipe="t", max_usd=5.0)
+    place = Endpoint("e", "http://127.0.0.1:9/v1")
+    config = TeacherConfig((place,), recipe="t", models=("unheard-of",), max_usd=5.0)
     with open_ledger(tmp_path) as ledger, pytest.raises(TeacherError, match="unheard-of"):
         open_teacher(config, ledger)
 
@@ -260,7 +261,7 @@ def test_wrong_key_stops_the_run_and_is_never_shown(
         with pytest.raises(TeacherError, match="answers 401"):
             teacher.ask_sync(ask_for(2))
         shown = "".join(traceback.format_exception(caught.value)) + caplog.text
-        shown += repr(teacher._transport) + repr(vars(caught.value))
+        shown += repr(teacher._routes) + repr(vars(caught.value))
     seen: BaseException | None = caught.value
     while seen is not None:
         shown += repr(seen) + repr(vars(seen))
@@ -269,12 +270,12 @@ def test_wrong_key_stops_the_run_and_is_never_shown(
 
 
 def test_config_shows_no_key():
-    assert SECRET not in repr(TeacherConfig("http://h/v1", "m", "r", api_key=SECRET))
+    assert SECRET not in repr(TeacherConfig((Endpoint("e", "http://h/v1", api_key=SECRET),), "r"))
 
 
 @pytest.mark.parametrize("key", ["with space", "new\nline", "käse"])
 def test_key_that_fits_no_header_is_refused_unseen(tmp_path: Path, key: str):
-    config = TeacherConfig("http://h/v1", "m", "r", api_key=key)
+    config = TeacherConfig((Endpoint("e", "http://h/v1", api_key=key),), "r")
     with open_ledger(tmp_path) as ledger, pytest.raises(UsageError) as caught:
         open_teacher(config, ledger)
     assert key not in str(caught.value)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.teacher.retry import RetryPolicy, may_retry, retry_after_s
+from infra.teacher.pace.headers import retry_after_s
+from infra.teacher.retry import RetryPolicy, may_retry
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

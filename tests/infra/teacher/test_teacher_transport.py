@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from infra.teacher.address import printable_address
-from infra.teacher.client import OpenAITransport
+from infra.teacher.client import Endpoint, OpenAITransport
 from infra.teacher.transport import HttpReply, NoReply
 from sightline.errors import UsageError
 
@@ -36,7 +36,7 @@ def server_answering(answer: Answer) -> Iterator[str]:
 
 def post(base_url: str, timeout_s: float = 5.0) -> HttpReply | NoReply:
     async def once() -> HttpReply | NoReply:
-        transport = OpenAITransport(base_url, SECRET, timeout_s, 1)
+        transport = OpenAITransport(Endpoint("e", base_url, SECRET, None, 1, timeout_s=timeout_s))
         try:
             return await transport.post(b"{}", {"X-Sightline-Call": "k/0"})
         finally:
