@@ -1,23 +1,14 @@
-"""Replies of teachers as typed values; every function is total, whatever text comes in.
+"""What a round of a chain said, as typed values; total, whatever text comes in.
 
-Teachers wrap JSON in fences and prose, leave trailing commas, think aloud in tags and forget to
-close them.  The rule that is easy to get wrong: thinking is taken off *first*, because it often
-holds drafts of the very object that is asked for; of several objects the last complete one counts.
+The forms of replies are those of `tasks.replies`; here is only what a round must hold.  A zoom
+round without a readable region still says something; a final one needs reasoning and answer.
 """
 
-import re
 from dataclasses import dataclass
 
-from sightline.storable import storable
-from sightline.thinking import split_thinking
-from tasks.replies.json_objects import last_object, said
+from tasks.replies.grammar import read_answer, read_region
+from tasks.replies.parsed import Grammar, ParsedReply
 from tasks.replies.stated_boxes import BoxProblem, Frame, StatedBox, read_box
-
-FIELDS = frozenset({"description", "roi", "reasoning", "answer"})
-
-_OPEN_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
-_CLOSE_ANSWER = re.compile(r"</answer>", re.IGNORECASE)
-_ANSWER_LINE = re.compile(r"^[ \t]*#{1,6} ?answer:[ \t]*(\S[^\n]*)$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,60 +39,43 @@ class Malformed:
     expected: str
 
 
-def parse_zoom(text: str, frame: Frame) -> ZoomReply | Malformed:
-    """Return the description, region and reasoning of a zoom reply."""
-    thinking, rest = _split(text)
-    found = last_object(rest, FIELDS)
-    if found is None or not found.keys() & {"roi", "description", "reasoning"}:
-        return Malformed(thinking, "expected a JSON object with description, roi and reasoning")
-    roi = read_box(found["roi"], frame) if "roi" in found else BoxProblem("no roi is stated")
-    return ZoomReply(thinking, said(found, "description"), said(found, "reasoning"), roi)
+def parse_zoom(text: str, frame: Frame, grammar: Grammar = Grammar.AUTO) -> ZoomReply | Malformed:
+    """Return the description, region and reasoning of a zoom reply.
+
+    Args:
+        text: of the reply, verbatim.
+        frame: the view it was about.
+        grammar: the form asked for; `auto` takes the first that states a region.
+    """
+    said = read_region(text, grammar)
+    if not said.states_region and said.description is None and said.reasoning is None:
+        expected = f"expected description, roi and reasoning ({_form(grammar)}), found none of them"
+        return Malformed(said.thinking, expected)
+    return ZoomReply(said.thinking, said.description, said.reasoning, _region(said, frame))
 
 
-def parse_final(text: str) -> FinalReply | Malformed:
+def parse_final(text: str, grammar: Grammar = Grammar.AUTO) -> FinalReply | Malformed:
     """Return the reasoning and answer of a final or single reply.
 
-    Accepted forms: a JSON object, `<think>`/`<answer>` tags, a last line `### Answer: ...`.
+    Args:
+        text: of the reply, verbatim.
+        grammar: the form asked for; `auto` takes the first that states an answer.
     """
-    thinking, rest = _split(text)
-    found = last_object(rest, FIELDS)
-    if found is not None and "answer" in found:
-        reasoning, answer = said(found, "reasoning"), said(found, "answer")
-        description = said(found, "description")
-    else:
-        description = None
-        reasoning, answer = _tagged(rest) or _lined(rest) or (None, None)
-        reasoning = reasoning or thinking
-    if reasoning is None or answer is None:
-        missing = "answer" if answer is None else "reasoning"
-        return Malformed(thinking, f"expected reasoning and answer, found no {missing}")
-    return FinalReply(thinking, description, reasoning, answer)
+    said = read_answer(text, grammar)
+    reasoning = said.reasoning or said.thinking
+    if reasoning is None or said.answer is None:
+        missing = "answer" if said.answer is None else "reasoning"
+        expected = f"expected reasoning and answer ({_form(grammar)}), found no {missing}"
+        return Malformed(said.thinking, expected)
+    return FinalReply(said.thinking, said.description, reasoning, said.answer)
 
 
-def _split(text: str) -> tuple[str | None, str]:
-    thinking, rest = split_thinking(text)
-    return None if thinking is None else _or_none(thinking), rest
+def _region(said: ParsedReply, frame: Frame) -> StatedBox | BoxProblem:
+    """Return the last region stated: a reply drafts before it decides."""
+    if not said.states_region:
+        return BoxProblem("no roi is stated")
+    return read_box(said.boxes[-1].value, frame)
 
 
-def _tagged(text: str) -> tuple[str | None, str | None] | None:
-    opening = _last_match(_OPEN_ANSWER, text)
-    closing = _CLOSE_ANSWER.search(text, opening.end()) if opening else None
-    if opening is None or closing is None:
-        return None
-    return _or_none(text[: opening.start()]), _or_none(text[opening.end() : closing.start()])
-
-
-def _lined(text: str) -> tuple[str | None, str | None] | None:
-    line = _last_match(_ANSWER_LINE, text)
-    return (_or_none(text[: line.start()]), _or_none(line[1])) if line else None
-
-
-def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    last = None
-    for last in pattern.finditer(text):  # noqa: B007 - the loop variable is the result
-        pass
-    return last
-
-
-def _or_none(text: str) -> str | None:
-    return storable(text).strip() or None
+def _form(grammar: Grammar) -> str:
+    return "in any known form" if grammar is Grammar.AUTO else f"as {grammar}"

@@ -69,6 +69,12 @@ REGION_FORMS: Final = (
 PROSE_FORMS: Final = (Grammar.OPTION_LETTER, Grammar.FREE_TEXT)
 """Forms for an answer that a recipe must name, because almost any text fits them."""
 
+ANSWER_GRAMMARS: Final = frozenset(Grammar) - {Grammar.BBOX_JSON, Grammar.JUDGE_SCORES}
+"""What a recipe may name for replies that answer."""
+
+REGION_GRAMMARS: Final = frozenset({Grammar.AUTO, *REGION_FORMS})
+"""What a recipe may name for replies that state a region."""
+
 
 def read_answer(text: str, grammar: Grammar = Grammar.AUTO) -> ParsedReply:
     """Return what a reply that was asked for an answer says."""

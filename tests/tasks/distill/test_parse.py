@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from sightline.storable import storable
 from tasks.distill.parse import (
-    FIELDS,
     FinalReply,
     Malformed,
     ZoomReply,
@@ -18,6 +17,8 @@ from tasks.distill.parse import (
 )
 from tasks.replies.json_objects import last_object
 from tasks.replies.object_tuples import Cite, cites_in
+from tasks.replies.parsed import Grammar
+from tasks.replies.round_json import FIELDS
 from tasks.replies.stated_boxes import BoxProblem, Convention, Frame, StatedBox
 
 FRAME = Frame(640, 480)
@@ -89,6 +90,18 @@ def test_parse_final_in_each_form_reads_reasoning_and_answer(text: str, answer: 
 )  # fmt: skip
 def test_parse_final_without_reasoning_or_answer_is_malformed(text: str):
     assert isinstance(parse_final(text), Malformed)
+
+
+def test_parse_final_by_a_named_grammar_reads_no_other_form():
+    text = "It is red. The answer is (C)."
+    assert isinstance(parse_final(text), Malformed)
+    assert parse_final(text, Grammar.OPTION_LETTER).answer == "C"
+    assert isinstance(parse_final('{"reasoning": "r", "answer": "a"}', Grammar.BOXED), Malformed)
+
+
+def test_parse_zoom_of_several_regions_takes_the_last():
+    text = "<bbox>[0, 0, 1, 1]</bbox> or rather <bbox>[0.1, 0.2, 0.3, 0.4]</bbox>"
+    assert parse_zoom(text, FRAME).roi.box == pytest.approx((0.1, 0.2, 0.3, 0.4))
 
 
 def test_last_object_keeps_commas_and_braces_inside_texts():
