@@ -10,8 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infra.lake.lake import Lake
-from sightline.schemas import DUPLICATES, IMAGES, SAMPLES
+from sightline.schemas import (
+    DUPLICATES,
+    FAILURES,
+    GENERATIONS,
+    IMAGES,
+    SAMPLES,
+    STEPS,
+    VERDICTS,
+    Contract,
+)
 from tasks.distill.live import PartInputs
+from tasks.review.kinds import REVIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,37 @@ def inputs_of(lake: Lake, parts: Iterable[str]) -> dict[str, PartInputs]:
         part: PartInputs(tuple(sorted(image_parts[part])), frozenset(dropped[part]))
         for part in wanted
     }
+
+
+WRITTEN = (VERDICTS, STEPS, FAILURES, GENERATIONS, IMAGES)
+"""Tables with parts of a writer; what others refer to is removed last."""
+CHAIN_STEPS = ("distill", "parse", "verify")
+
+
+def drop_unwanted_chains(
+    lake: Lake, samples_parts: Iterable[str], writers: Iterable[str], reviews: Iterable[str]
+) -> None:
+    """Remove chains and reviews that the recipe no longer names; the ledger keeps their replies.
+
+    A dataset holds what its recipe says, whatever was built before: otherwise the chains of a
+    teacher that was replaced would stay among those of the new one.
+    """
+    about, steps = frozenset(samples_parts), [*CHAIN_STEPS, *reviews]
+    wanted = {
+        head for name in writers for head in (name, f"zoom.{name}", *(f"{s}.{name}" for s in steps))
+    }
+    for contract in WRITTEN:
+        for part in lake.parts(contract):
+            head, _, tail = part.part.rpartition(".")
+            if tail in about and head not in wanted and _is_of_chains(contract, head):
+                lake.drop(contract, part.part)
+
+
+def _is_of_chains(contract: Contract, head: str) -> bool:
+    """Return whether parts `<head>.<part of samples>` of a table come from asking."""
+    if contract is IMAGES:
+        return head != ""
+    return contract is not FAILURES or head.partition(".")[0] in {*CHAIN_STEPS, *REVIEWS}
 
 
 def _dropped_samples(lake: Lake) -> set[str]:

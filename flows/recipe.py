@@ -21,7 +21,7 @@ from sightline.errors import RecipeError
 from sightline.provenance import fingerprint_of
 from tasks.dedup.params import DedupParams
 from tasks.depth.params import DepthParams
-from tasks.distill.case import ChainParams
+from tasks.distill.writers import DistillParams
 from tasks.ground.rules import GroundParams
 from tasks.ingest.image_facts import ImageLimits
 from tasks.ingest.kinds import KINDS, open_source
@@ -52,7 +52,7 @@ class Steps:
     depth: StepChoice[DepthParams]
     segment: StepChoice[SegmentParams]
     ground: StepChoice[GroundParams]
-    distill: StepChoice[ChainParams]
+    distill: StepChoice[DistillParams]
     verify: StepChoice[VerifyParams]
 
 
@@ -61,7 +61,7 @@ STEP_PARAMS: Mapping[str, type[Any]] = {
     "depth": DepthParams,
     "segment": SegmentParams,
     "ground": GroundParams,
-    "distill": ChainParams,
+    "distill": DistillParams,
     "verify": VerifyParams,
 }
 
@@ -107,7 +107,13 @@ class Recipe:
     @property
     def uses_embedded_teacher(self) -> bool:
         """Whether replies come from the teacher that ships with the project."""
-        return self.steps.distill.params.teacher == EMBEDDED_MODEL
+        return EMBEDDED_MODEL in self.models
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return every model that is asked, in the order of the recipe."""
+        writers = self.steps.distill.params.writers()
+        return tuple(dict.fromkeys(writer.params.teacher for writer in writers))
 
     @property
     def samples_per_row(self) -> int:
@@ -234,7 +240,7 @@ def _step(name: str, raw: Any) -> StepChoice[Any]:
     if not isinstance(enabled, bool):
         msg = f"steps.{name}.enabled: expected true or false, found {enabled!r}"
         raise RecipeError(msg)
-    if name == "distill":
+    if name == "distill" and not values.get("teachers"):
         values.setdefault("teacher", EMBEDDED_MODEL)
     return StepChoice(enabled, _typed(STEP_PARAMS[name], values, f"steps.{name}"))
 

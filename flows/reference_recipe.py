@@ -69,7 +69,8 @@ def _section(title: str, options: type[Any]) -> str:
 
 def _meanings(options: type[Any]) -> dict[str, str]:
     """Return what the docstring says about each field."""
-    described = [SceneParams, options] if options is KINDS["scenes"].options else [options]
+    described = [SceneParams] if options is KINDS["scenes"].options else []
+    described += reversed(options.__mro__)
     entries = [entry for one in described for entry in ENTRY.findall(one.__doc__ or "")]
     found = {name: " ".join(said.split()) for name, said in entries}
     silent = [f.name for f in fields(options) if f.name not in found]

@@ -20,9 +20,10 @@ from infra.pool.ray_pool import open_pool
 from infra.pool.workers import Pool
 from infra.settings import Settings
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
-from infra.teacher.endpoints import DEFAULT_NAME, Endpoint
 from infra.teacher.retry import RetryPolicy
 from infra.telemetry import Progress
+from tasks.asking.places import Places
+from tasks.asking.purchase import AskingWork
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -73,17 +74,13 @@ class TeacherDesk:
     def _config(self, base_url: str) -> TeacherConfig:
         settings = self._settings
         key = settings.teacher_api_key
-        endpoint = Endpoint(
-            name=DEFAULT_NAME,
+        return TeacherConfig(
             base_url=base_url,
+            model=self._recipe.models[0],
+            recipe=self._recipe.name,
             api_key=key.get_secret_value() if key else None,
             max_in_flight=settings.teacher_concurrency,
             timeout_s=settings.teacher_timeout_s,
-        )
-        return TeacherConfig(
-            endpoints=(endpoint,),
-            recipe=self._recipe.name,
-            models=(self._recipe.steps.distill.params.teacher,),
             max_usd=settings.budget_usd,
             max_calls=settings.budget_calls,
             prices_file=settings.prices_file,
@@ -100,6 +97,7 @@ class Runtime:
     pool: Pool
     ledger: Ledger
     teacher: TeacherDesk
+    asking: AskingWork
 
 
 def open_lake_of(settings: Settings) -> Lake:
@@ -108,13 +106,8 @@ def open_lake_of(settings: Settings) -> Lake:
 
 
 def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
-    """Return the ledger that pays for builds of `lake`, its own unless a setting says otherwise.
-
-    Entering it commits what dead processes left in the spool.
-    """
-    shared = settings.ledger_lake
-    home = lake if shared is None else Lake(shared, settings.storage)
-    return Ledger(home, settings.spool_path)
+    """Return the ledger of `lake`; entering it commits what dead processes left in the spool."""
+    return Ledger(lake, settings.spool_path)
 
 
 @contextmanager
@@ -135,4 +128,10 @@ def open_runtime(settings: Settings, recipe: Recipe, names: RunNames) -> Iterato
         stack.callback(pool.close)
         desk = TeacherDesk(recipe, settings, ledger)
         stack.callback(desk.close)
-        yield Runtime(settings, context, pool, ledger, desk)
+        asking = AskingWork(desk, ledger, Places(_places(settings.teacher_concurrency)))
+        yield Runtime(settings, context, pool, ledger, desk, asking)
+
+
+def _places(calls_at_once: int) -> int:
+    """Return how many chains may ask at once: a quarter more, for those between two calls."""
+    return calls_at_once + calls_at_once // 4

@@ -5,7 +5,8 @@ one, the workers annotate the next.  A failed part does not stop the others; the
 end and names it, and the next build does only what is missing.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from prefect import flow
@@ -13,23 +14,22 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.artifacts import ProgressBar, publish_pilot
+from flows.artifacts import ProgressBar
 from flows.closing import BuildSummary, close_build
-from flows.dataset_parts import DatasetParts, inputs_of, source_parts
+from flows.dataset_parts import DatasetParts, drop_unwanted_chains, inputs_of, source_parts
 from flows.logs import open_logs
-from flows.pilot import conclude, open_pilot
 from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
-from infra.settings import Settings, load_settings
+from infra.settings import load_settings
 from infra.telemetry import terminal_progress
 from tasks.dedup.task import EXACT_PART, find_duplicates
 from tasks.depth.task import annotate_depth
 from tasks.distill.live import DistillWork
 from tasks.distill.parse_task import parse_part
 from tasks.distill.task import distill_part
+from tasks.distill.writers import Writer
 from tasks.ground.task import ground_objects
-from tasks.ingest.source import Source
 from tasks.ingest.task import ingest
 from tasks.ingest.work import IngestWork, known_rows
 from tasks.segment.task import segment_images
@@ -49,10 +49,7 @@ _RUNNER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_worker
     persist_result=False,
 )
 def visreason(
-    recipe: str,
-    lake: str | None = None,
-    overrides: list[str] | None = None,
-    pilot: str | None = None,
+    recipe: str, lake: str | None = None, overrides: list[str] | None = None
 ) -> BuildSummary:
     """Build a recipe and return what was done.
 
@@ -60,8 +57,6 @@ def visreason(
         recipe: recipe file, or the name of one that ships with the project.
         lake: lake to build in; the settings' lake if not given.
         overrides: `dotted.key=value` changes to the recipe.
-        pilot: build only so many source rows (`200`) or such a share (`1%`), in a lake of their
-            own that pays from the ledger of `lake`, and say what the whole would give and cost.
 
     Raises:
         RecipeError: the recipe does not hold what a recipe holds.
@@ -70,34 +65,19 @@ def visreason(
     settings = load_settings(lake=lake)
     open_logs(settings)
     loaded = load_recipe(recipe, overrides or [])
-    if pilot is None:
-        return build_lake(loaded, settings, loaded.source())
-    trial = open_pilot(loaded, settings, pilot)
-    summary = build_lake(loaded, trial.settings, trial.source)
-    report = conclude(loaded, trial, summary.calls_made)
-    publish_pilot(report.text())
-    return replace(summary, pilot=report)
-
-
-def build_lake(recipe: Recipe, settings: Settings, source: Source) -> BuildSummary:
-    """Build the rows of `source` in the settings' lake.
-
-    Raises:
-        PartsFailedError: some parts failed after their retries; the others are committed.
-    """
     with terminal_progress(settings) as progress:
         names = RunNames(flow_run.get_id(), progress)
-        with open_runtime(settings, recipe, names) as runtime:
+        with open_runtime(settings, loaded, names) as runtime:
             schedule = Schedule(runtime.context, settings.max_parts_in_flight)
-            ingest_new_rows(recipe, source, runtime, schedule)
-            build_parts(recipe, runtime, schedule)
-    return close_build(recipe, settings, schedule)
+            ingest_new_rows(loaded, runtime, schedule)
+            build_parts(loaded, runtime, schedule)
+    return close_build(loaded, settings, schedule)
 
 
-def ingest_new_rows(recipe: Recipe, source: Source, runtime: Runtime, schedule: Schedule) -> None:
+def ingest_new_rows(recipe: Recipe, runtime: Runtime, schedule: Schedule) -> None:
     """Ingest the rows the lake does not know, then look for duplicates among all."""
     lake = runtime.context.lake
-    work = IngestWork(source, recipe.images, known_rows(lake), recipe.part_rows)
+    work = IngestWork(recipe.source(), recipe.images, known_rows(lake), recipe.part_rows)
     for part in work.plans:
         schedule.admit([schedule.submit("ingest", ingest, part, work)])
     schedule.drain()
@@ -122,32 +102,48 @@ def build_parts(recipe: Recipe, runtime: Runtime, schedule: Schedule) -> None:
 def _submit_chains(
     recipe: Recipe, runtime: Runtime, schedule: Schedule, parts: DatasetParts
 ) -> None:
-    steps = recipe.steps
     inputs = inputs_of(runtime.context.lake, parts.samples)
-    work = DistillWork(
-        runtime.teacher,
-        runtime.ledger,
-        runtime.settings.teacher_concurrency,
-        inputs.__getitem__,
-        uses_objects=steps.ground.enabled,
-    )
+    uses_objects = recipe.steps.ground.enabled
+    work = DistillWork(runtime.asking, inputs.__getitem__, uses_objects=uses_objects)
+    writers = recipe.steps.distill.params.writers()
+    names = [writer.name for writer in writers]
+    drop_unwanted_chains(runtime.context.lake, parts.samples, names, ())
     for part in parts.samples:
-        before = [
-            key
-            for image_part in inputs[part].image_parts
-            for key in annotate(recipe, runtime, schedule, image_part)
-        ]
-        params = steps.distill.params
-        asked = schedule.submit("distill", distill_part, part, params, work, after=before)
-        parsed = schedule.submit("parse", parse_part, part, params, work, after=[asked])
-        keys = [*before, asked, parsed]
-        if steps.verify.enabled:
-            objects = inputs[part].image_parts if steps.ground.enabled else ()
-            rules = steps.verify.params
-            keys.append(
-                schedule.submit("verify", verify_part, part, rules, objects, after=[parsed])
-            )
+        image_parts = inputs[part].image_parts
+        keys = [k for p in image_parts for k in annotate(recipe, runtime, schedule, p)]
+        facts = PartFacts(part, image_parts if uses_objects else (), tuple(keys))
+        for writer in writers:
+            keys += _submit_writer(recipe, schedule, work, writer, facts)
         schedule.admit(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class PartFacts:
+    """What the chains of one part of samples wait for and read.
+
+    Attributes:
+        part: of `samples`.
+        object_parts: parts of `objects` that its images are in.
+        before: runs that annotate its images.
+    """
+
+    part: str
+    object_parts: Sequence[str]
+    before: tuple[Key, ...]
+
+
+def _submit_writer(
+    recipe: Recipe, schedule: Schedule, work: DistillWork, writer: Writer, facts: PartFacts
+) -> list[Key]:
+    """Return the runs that ask, read and judge one writer's chains about one part."""
+    part, about = writer.part_of(facts.part), (facts.part, writer, work)
+    asked = schedule.submit("distill", distill_part, part, *about, after=facts.before)
+    parsed = schedule.submit("parse", parse_part, part, *about, after=[asked])
+    keys = [asked, parsed]
+    if recipe.steps.verify.enabled:
+        rules = (facts.part, recipe.steps.verify.params, facts.object_parts)
+        keys.append(schedule.submit("verify", verify_part, part, *rules, after=[parsed]))
+    return keys
 
 
 def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) -> list[Key]:
@@ -170,5 +166,6 @@ def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
     """Return how many task runs the parts of a dataset take, ingest and dedup not counted."""
     steps = recipe.steps
     per_image_part = sum(s.enabled for s in (steps.depth, steps.segment, steps.ground))
-    per_sample_part = (2 + steps.verify.enabled) if steps.distill.enabled else 0
+    per_writer = (2 + steps.verify.enabled) if steps.distill.enabled else 0
+    per_sample_part = per_writer * len(steps.distill.params.writers())
     return per_image_part * len(parts.images) + per_sample_part * len(parts.samples)

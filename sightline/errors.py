@@ -90,6 +90,7 @@ class Failure(StrEnum):
     REPLY_MALFORMED = "reply_malformed"
     ROI_MALFORMED = "roi_malformed"
     CHAIN_INCOMPLETE = "chain_incomplete"
+    ASK_SKIPPED = "ask_skipped"
 
 
 FAILURE_DOCS: dict[Failure, str] = {
@@ -117,6 +118,7 @@ FAILURE_DOCS: dict[Failure, str] = {
     Failure.REPLY_MALFORMED: "The reply does not follow the grammar its prompt asked for.",
     Failure.ROI_MALFORMED: "The reply's region is no box inside the view; the view was kept.",
     Failure.CHAIN_INCOMPLETE: "A chain ended without a final answer.",
+    Failure.ASK_SKIPPED: "Nothing was asked, because what the question needs is not there.",
 }
 """One sentence per code, for the reference page."""
 

@@ -30,5 +30,6 @@ where
         'reply_empty',
         'reply_malformed',
         'roi_malformed',
-        'chain_incomplete'
+        'chain_incomplete',
+        'ask_skipped'
     );

@@ -3,8 +3,27 @@
 -- accepted: the chain has an answer, the answer is judged right, and no deciding rule
 -- (macro deciding_rules) failed. A rule that could not be decided does not reject a chain.
 -- failed_detail: what the first of failed_rules found.
+-- turns: replies that were sent back to be repaired.
 create or replace view chains as
-with replies as (
+with asked as (
+    select
+        chain_id,
+        subject_id,
+        role,
+        teacher,
+        draw,
+        round,
+        coalesce(turn, 0) as turn,
+        stage,
+        outcome,
+        tokens_in,
+        tokens_out,
+        cost_usd
+    from generations
+    where role in ('teacher', 'student')
+),
+
+replies as (
     select
         chain_id,
         any_value(subject_id) as sample_id,
@@ -12,13 +31,14 @@ with replies as (
         any_value(teacher) as teacher,
         min(draw) as draw,
         max(round) as rounds,
-        count(*) filter (where stage = 'zoom') as zooms,
+        count(distinct round) filter (where stage = 'zoom') as zooms,
+        count(*) filter (where turn > 0) as turns,
         arg_max(stage, round) as stage,
-        arg_max(outcome, round) as outcome,
+        arg_max(outcome, (round, turn)) as outcome,
         sum(tokens_in)::bigint as tokens_in,
         sum(tokens_out)::bigint as tokens_out,
         sum(cost_usd) as cost_usd
-    from generations
+    from asked
     group by chain_id
 ),
 
@@ -46,6 +66,7 @@ subjects as (
         chain_id,
         generation_id as subject_id
     from generations
+    where role in ('teacher', 'student')
 ),
 
 judged as (
@@ -79,6 +100,7 @@ select
     replies.draw,
     replies.rounds,
     replies.zooms,
+    replies.turns,
     replies.stage,
     replies.outcome,
     answers.answer,

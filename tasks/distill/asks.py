@@ -1,32 +1,15 @@
-"""The text of a prompt: a template of this package and the facts of one view.
+"""The text of a prompt: a template and the facts of one view (`tasks.asking.facts`)."""
 
-Every fact stands on its own labelled line.  Questions, choices, answers and categories come from
-datasets and are untrusted: each becomes one line, so that none can forge a label, and the template
-is filled in once, so that none is read as a template.
-"""
+from dataclasses import dataclass, replace
 
-import hashlib
-import string
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cache
-from importlib.resources import files
-
+from infra.teacher.types import Turn
 from sightline.boxes import Box
 from sightline.ids import content_id
-from tasks.distill.case import ChainCase, SceneObject
+from tasks.asking.facts import filled, one_line, prompt_id, question_lines
+from tasks.asking.repair import repair_prompt_id, repair_turn
+from tasks.distill.case import ChainCase, ChainParams, SceneObject
+from tasks.distill.stages import Stage, shipped_template
 from tasks.distill.zoom import seen_in
-
-FACTS_MARK = "{{facts}}"
-
-
-class Stage(StrEnum):
-    """What a reply is for."""
-
-    ZOOM = "zoom"
-    FINAL = "final"
-    SINGLE = "single"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +20,8 @@ class Ask:
         round: position in the chain, from 1.
         view_box: what is shown, fractions of the original, on its pixel grid.
         prompt: text beside the picture.
-        prompt_id: sha256 of the template.
+        prompt_id: sha256 of the template of what is said last.
+        turns: replies of this round that could not be read, and what is said to them.
     """
 
     stage: Stage
@@ -45,40 +29,40 @@ class Ask:
     view_box: Box
     prompt: str
     prompt_id: str
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def turn(self) -> int:
+        """Return how many repairs this round has had, this one included."""
+        return len(self.turns)
+
+    def repaired(self, reply: str, problem: str) -> "Ask":
+        """Return the ask that sends `reply` back."""
+        turns = (*self.turns, repair_turn(reply, problem))
+        return replace(self, turns=turns, prompt_id=repair_prompt_id())
 
 
-def template(stage: Stage) -> str:
-    """Return the template of a stage."""
-    return _read(stage.value)
+def template(stage: Stage, params: ChainParams) -> str:
+    """Return the template of a stage: the recipe's own, else the one that ships."""
+    return params.prompts.get(stage.value) or shipped_template(stage)
 
 
-@cache
-def _read(name: str) -> str:
-    return files("tasks.distill").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
-
-
-def prompt_id(stage: Stage) -> str:
-    """Return sha256 of the stage's template; a changed word is another prompt."""
-    return hashlib.sha256(template(stage).encode()).hexdigest()
-
-
-def prompts_identity() -> str:
+def prompts_identity(params: ChainParams) -> str:
     """Return one id for all templates, for the fingerprint of the step that uses them."""
-    return content_id("prompts", *(prompt_id(stage) for stage in Stage))
+    ids = [prompt_id(template(stage, params)) for stage in Stage]
+    return content_id("prompts", *ids, repair_prompt_id())
 
 
 def make_ask(case: ChainCase, stage: Stage, round_: int, view: Box) -> Ask:
     """Return what to ask about `view`."""
-    facts = "\n".join(fact_lines(case, stage, round_, view))
-    prompt = template(stage).replace(FACTS_MARK, facts, 1)
-    return Ask(stage, round_, view, prompt, prompt_id(stage))
+    chosen = template(stage, case.params)
+    prompt = filled(chosen, fact_lines(case, stage, round_, view))
+    return Ask(stage, round_, view, prompt, prompt_id(chosen))
 
 
 def fact_lines(case: ChainCase, stage: Stage, round_: int, view: Box) -> list[str]:
     """Return the labelled lines, in their fixed order; unknown facts are left out."""
-    lines = [f"Question: {one_line(case.question or '')}"]
-    if case.choices:
-        lines.append(f"Choices: {_lettered(case.choices)}")
+    lines = question_lines(case.question, case.choices)
     if case.params.reveal_answer and case.answer is not None:
         lines.append(f"Reference answer: {one_line(case.answer)}")
     target = _target_in(case, view)
@@ -90,22 +74,9 @@ def fact_lines(case: ChainCase, stage: Stage, round_: int, view: Box) -> list[st
     return lines
 
 
-def one_line(text: str) -> str:
-    """Return `text` with every run of white space, line ends included, as one space."""
-    return " ".join(text.split())
-
-
 def box_text(box: Box) -> str:
     """Return a box as prompts print it: 4 decimals, a quarter pixel on a 2,500 px page."""
     return "[" + ", ".join(f"{value:.4f}" for value in box) + "]"
-
-
-def _lettered(choices: Sequence[str]) -> str:
-    letters = string.ascii_uppercase
-    return " ".join(
-        f"({letters[i] if i < len(letters) else i + 1}) {one_line(choice)}"
-        for i, choice in enumerate(choices)
-    )
 
 
 def _target_in(case: ChainCase, view: Box) -> Box | None:

@@ -14,6 +14,8 @@ from sightline.boxes import Box, area, as_box, clip, px_to_frac, union
 from sightline.errors import RecipeError
 from sightline.ids import content_id
 from sightline.provenance import fingerprint_of
+from sightline.roles import Role
+from tasks.distill.stages import Stage, structure_of, template_problems
 from tasks.distill.zoom import GATE_SHARE, STOP_RATIO
 from tasks.replies.stated_boxes import Convention
 
@@ -35,10 +37,15 @@ class ChainParams:
         max_objects: most objects listed, largest first.
         object_min_share: least share of an object inside a view for it to be listed there.
         large_boxes: how to read a box with numbers above 1 that fits both readings.
+        name: what its parts and crops are named after; the model's name if it is empty.
+        role: teacher, or student: a student's chains are graded, never exported.
         draw: which of the samples of one request.
         temperature: sampling temperature of the teacher.
         max_tokens: most tokens of one reply.
-        extra: further request parameters, such as a response format; JSON values by name.
+        extra: further request parameters, such as a seed; JSON values by name.
+        structured: whether the endpoint is told the form of each reply (a JSON schema).
+        repair: how often a reply that cannot be read is sent back; 0 or 1.
+        prompts: templates by stage (zoom, final, single) instead of those that ship.
     """
 
     teacher: str
@@ -53,10 +60,15 @@ class ChainParams:
     max_objects: int = 30
     object_min_share: float = 0.5
     large_boxes: Convention = Convention.PER_MILLE
+    name: str = ""
+    role: Role = Role.TEACHER
     draw: int = 0
     temperature: float = 0.0
     max_tokens: int = 1024
     extra: Mapping[str, Any] = field(default_factory=dict)
+    structured: bool = False
+    repair: int = 1
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wrong = [
@@ -70,18 +82,23 @@ class ChainParams:
                 ("max_view_px", "at least min_view_px", self.max_view_px >= self.min_view_px),
                 ("max_tokens", "at least 1", self.max_tokens >= 1),
                 ("large_boxes", "0-1000 or px", self.large_boxes is not Convention.UNIT),
+                ("role", "teacher or student", self.role in {Role.TEACHER, Role.STUDENT}),
+                ("draw", "at least 0", self.draw >= 0),
+                ("repair", "0 or 1", self.repair in {0, 1}),
             )
             if not holds
         ]
+        wrong += template_problems(self.prompts)
         if wrong:
             msg = f"distill parameters: {'; '.join(wrong)}"
             raise RecipeError(msg)
 
-    def request_parameters(self) -> dict[str, Any]:
-        """Return what the endpoint is sent besides the messages."""
+    def request_parameters(self, stage: Stage) -> dict[str, Any]:
+        """Return what the endpoint is sent besides the messages of a stage."""
         return {
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
+            **(structure_of(stage) if self.structured else {}),
             **dict(self.extra),
         }
 

@@ -8,6 +8,7 @@ What becomes of a bad reply, by stage:
 
     outcome or content               zoom                              final, single
     error, skipped, refused          the chain ends without an answer  the same
+    malformed                        sent back once; then as the next  the same
     truncated, empty, malformed      keep the view, ask for the final  the chain ends without answer
     region malformed or degenerate   keep the view, ask for the final  -
 """
@@ -19,9 +20,10 @@ from enum import StrEnum
 from sightline.boxes import FULL_VIEW, to_view
 from sightline.errors import Failure
 from sightline.outcomes import Outcome
-from tasks.distill.asks import Ask, Stage, make_ask
+from tasks.distill.asks import Ask, make_ask
 from tasks.distill.case import ChainCase
 from tasks.distill.parse import FinalReply, Malformed, ZoomReply, parse_final, parse_zoom
+from tasks.distill.stages import Stage
 from tasks.distill.zoom import (
     Region,
     Route,
@@ -54,6 +56,12 @@ CALL_FAILURES = {
     Outcome.EMPTY: Failure.REPLY_EMPTY,
 }
 """Outcomes that leave nothing to parse, as failures of the step that called."""
+
+NEVER_ASKED = {
+    StopReason.NO_IMAGE: Failure.IMAGE_MISSING,
+    StopReason.NO_QUESTION: Failure.ASK_SKIPPED,
+}
+"""Reasons to skip a sample, as failures of the step that would have called."""
 
 _ENDING = frozenset({Outcome.ERROR, Outcome.SKIPPED, Outcome.REFUSED})
 
@@ -144,7 +152,7 @@ def frame_of(case: ChainCase, ask: Ask) -> Frame:
 
 def _first(case: ChainCase) -> Ask | Finished:
     if case.question is None or not case.question.strip():
-        return Finished(StopReason.NO_QUESTION)
+        return Finished(StopReason.NO_QUESTION, "the sample has no question")
     if case.image_id is None:
         return Finished(StopReason.NO_IMAGE, "the sample names no stored image")
     stage = Stage.ZOOM if route_of(case) is Route.ZOOM else Stage.SINGLE
@@ -190,6 +198,8 @@ def _final_turn(ask: Ask, reply: Reply) -> Turn:
 def _after(case: ChainCase, turn: Turn) -> Ask | Finished:
     if turn.reply.outcome in _ENDING:
         return Finished(StopReason.CALL_FAILED, _detail(turn))
+    if isinstance(turn.parsed, Malformed) and turn.ask.turn < case.params.repair:
+        return turn.ask.repaired(turn.reply.text, turn.parsed.expected)
     if turn.ask.stage is Stage.ZOOM:
         return _after_zoom(case, turn)
     if isinstance(turn.parsed, FinalReply):

@@ -13,19 +13,27 @@ from infra.execution import (
 )
 from sightline.provenance import Step
 from sightline.schemas import FAILURES, GENERATIONS, STEPS
-from tasks.distill.case import ChainParams
 from tasks.distill.live import DistillWork, read_cases
 from tasks.distill.replay import steps_of
+from tasks.distill.writers import Writer
 from tasks.part_task import part_task
 
-STEP = Step(name="parse", version=1)
+STEP = Step(name="parse", version=2)
 
 
 @part_task(STEP.name)
 def parse_part(
-    part: str, params: ChainParams, work: DistillWork, context: RunContext
+    part: str, samples_part: str, writer: Writer, work: DistillWork, context: RunContext
 ) -> PartResult:
-    """Return what was done for `part`; a committed part is not parsed again."""
+    """Return what was done for `part`; a committed part is not parsed again.
+
+    Args:
+        part: the writer's part, `writer.part_of(samples_part)`.
+        samples_part: of `samples`.
+        writer: who wrote.
+        work: shared by all parts; nobody is asked.
+        context: of the run.
+    """
     generations = committed_part(context.lake, GENERATIONS, part)
     job = PartJob(
         step=STEP,
@@ -35,13 +43,13 @@ def parse_part(
         outputs=[Output(STEPS, part)],
         rows_in=generations.rows,
     )
-    return run_part(context, job, lambda: _parse(part, params, work, context))
+    return run_part(context, job, lambda: _parse(part, samples_part, writer, work, context))
 
 
 def _parse(
-    part: str, params: ChainParams, work: DistillWork, context: RunContext
+    part: str, samples_part: str, writer: Writer, work: DistillWork, context: RunContext
 ) -> Iterator[Produced]:
-    cases = read_cases(context, part, work.inputs(part), params, uses_objects=work.uses_objects)
+    cases = read_cases(context, samples_part, writer, work)
     parsed = steps_of(context.lake.read(GENERATIONS, parts=[part]), cases)
     yield Produced(STEPS, parsed.steps)
     yield Produced(FAILURES, parsed.failures)

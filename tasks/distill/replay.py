@@ -18,7 +18,7 @@ from sightline.schemas import FAILURES, STEPS
 from sightline.storable import storable
 from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase
-from tasks.distill.chain import Finished, Reply, StopReason, Turn, frame_of, walk
+from tasks.distill.chain import Course, Finished, Reply, StopReason, Turn, frame_of, walk
 from tasks.distill.parse import FinalReply, ZoomReply
 from tasks.distill.zoom import clean_region
 from tasks.replies.object_tuples import Cite, cites_in
@@ -43,13 +43,13 @@ def steps_of(generations: pa.Table, cases: Iterable[ChainCase]) -> Parsed:
 
     Args:
         generations: rows of `generations`, whole chains.
-        cases: of their samples; a chain without a case is a failure.
+        cases: of their samples and draws; a chain without a case is a failure.
     """
-    by_sample = {case.sample_id: case for case in cases}
+    by_draw = {(case.sample_id, case.params.draw): case for case in cases}
     steps: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
     for chain_id, replies in _chains(generations):
-        case = by_sample.get(replies[0]["subject_id"])
+        case = by_draw.get((replies[0]["subject_id"], replies[0]["draw"]))
         if case is None:
             failures.append(_incomplete(chain_id, "its sample is not among the samples read"))
             continue
@@ -62,13 +62,13 @@ def steps_of(generations: pa.Table, cases: Iterable[ChainCase]) -> Parsed:
 def _chains(generations: pa.Table) -> list[tuple[str, list[dict[str, Any]]]]:
     chains: dict[str, list[dict[str, Any]]] = {}
     wanted = [
-        "generation_id", "chain_id", "subject_id", "round", "stage",
+        "generation_id", "chain_id", "subject_id", "draw", "round", "turn", "stage",
         "view_image_id", "view_box", "raw_text", "outcome",
     ]  # fmt: skip
     for row in generations.select(wanted).to_pylist():
         chains.setdefault(row["chain_id"], []).append(row)
     for replies in chains.values():
-        replies.sort(key=lambda row: (row["round"], row["generation_id"]))
+        replies.sort(key=lambda row: (row["round"], row["turn"] or 0, row["generation_id"]))
     return sorted(chains.items())
 
 
@@ -83,11 +83,18 @@ def _replay(
     )
     steps: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
-    for turn, row in zip(course.turns[:kept], rows, strict=False):
-        steps += _numbered(chain_id, case, turn, row)
+    for turn, later, row in zip(course.turns[:kept], _next_asks(course), rows, strict=False):
+        if later is None or later.round != turn.ask.round:  # else it was sent back for repair
+            steps += _numbered(chain_id, case, turn, row)
         failures += _problems(turn, row)
     cut = _cut_detail(course.turns, course.then, rows, kept)
     return steps, failures + ([_incomplete(chain_id, cut)] if cut is not None else [])
+
+
+def _next_asks(course: Course) -> list[Ask | None]:
+    """Return what was asked after each turn, null after the last."""
+    last = course.then if isinstance(course.then, Ask) else None
+    return [*(turn.ask for turn in course.turns[1:]), last]
 
 
 def _differs(turn: Turn, row: Mapping[str, Any]) -> bool:
@@ -95,7 +102,8 @@ def _differs(turn: Turn, row: Mapping[str, Any]) -> bool:
     same_view = stored is not None and all(
         abs(a - b) <= _VIEW_SLACK for a, b in zip(stored, turn.ask.view_box, strict=True)
     )
-    return turn.ask.stage.value != row["stage"] or not same_view
+    same_ask = (turn.ask.stage.value, turn.ask.turn) == (row["stage"], row["turn"] or 0)
+    return not same_ask or not same_view
 
 
 def _cut_detail(

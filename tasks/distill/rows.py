@@ -14,7 +14,7 @@ from sightline.errors import Failure, clip_detail
 from sightline.ids import content_id
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES
 from sightline.storable import storable
-from tasks.distill.chain import CALL_FAILURES, StopReason
+from tasks.distill.chain import CALL_FAILURES, NEVER_ASKED
 from tasks.distill.rounds import ChainResult, Exchange
 
 DISTILL = "distill"
@@ -34,12 +34,13 @@ def tables_of(results: Sequence[ChainResult], seen: set[str]) -> ChainTables:
 
     Args:
         results: finished chains.
-        seen: crops already written for this part; those of `results` are added.
+        seen: crops and samples without a view already written for this part, which several draws
+            share; those of `results` are added.
     """
     return ChainTables(
         GENERATIONS.rows(_generation(r, e) for r in results for e in r.exchanges),
         IMAGES.rows(_new_crops(results, seen)),
-        FAILURES.rows(row for result in results for row in _failures(result)),
+        FAILURES.rows(row for result in results for row in _failures(result, seen)),
     )
 
 
@@ -54,7 +55,7 @@ def _generation(result: ChainResult, exchange: Exchange) -> dict[str, Any]:
         "generation_id": _id_of(result, exchange),
         "chain_id": case.chain_id,
         "subject_id": case.sample_id,
-        "role": "teacher",
+        "role": case.params.role.value,
         "teacher": case.params.teacher,
         "prompt_id": ask.prompt_id,
         "request_key": response.request_key,
@@ -73,6 +74,7 @@ def _generation(result: ChainResult, exchange: Exchange) -> dict[str, Any]:
         "tokens_reasoning": response.tokens_reasoning,
         "cost_usd": response.cost_usd,
         "latency_ms": response.latency_ms,
+        "turn": ask.turn or None,
     }
 
 
@@ -91,17 +93,22 @@ def _new_crops(results: Iterable[ChainResult], seen: set[str]) -> Iterator[Mappi
                 yield row
 
 
-def _failures(result: ChainResult) -> Iterator[dict[str, str]]:
+def _failures(result: ChainResult, seen: set[str]) -> Iterator[dict[str, str]]:
     for exchange in result.exchanges:
         code = CALL_FAILURES.get(exchange.response.outcome)
         if code is not None:
             ask, response = exchange.ask, exchange.response
             detail = f"{ask.stage} round {ask.round}: {response.detail or response.outcome}"
             yield _failure(_id_of(result, exchange), code, detail)
-    if result.finished.stop_reason is StopReason.NO_IMAGE:
-        yield _failure(result.case.sample_id, Failure.IMAGE_MISSING, result.finished.detail)
-    if result.view_problem is not None:
-        yield _failure(result.case.sample_id, result.view_problem, result.finished.detail)
+    code, sample_id = _never_shown(result), result.case.sample_id
+    if code is not None and sample_id not in seen:
+        seen.add(sample_id)
+        yield _failure(sample_id, code, result.finished.detail)
+
+
+def _never_shown(result: ChainResult) -> Failure | None:
+    """Return why a view of the sample was not shown, null if all were."""
+    return result.view_problem or NEVER_ASKED.get(result.finished.stop_reason)
 
 
 def _failure(item_id: str, code: Failure, detail: str) -> dict[str, str]:

@@ -1,40 +1,46 @@
-"""Prefect task: the chains of one part of `samples`, asked of the teacher through the ledger."""
-
-from dataclasses import asdict
+"""Prefect task: one writer's chains about one part of `samples`, asked through the ledger."""
 
 from infra.execution import Output, PartJob, PartResult, RunContext, committed_part, run_part
 from sightline.provenance import Step, fingerprint_of
 from sightline.schemas import GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.distill.asks import prompts_identity
-from tasks.distill.case import ChainParams
-from tasks.distill.live import DistillWork, Purchase
+from tasks.distill.live import ChainPurchase, DistillWork
+from tasks.distill.writers import Writer
 from tasks.part_task import part_task
 
-STEP = Step(name="distill", version=1)
+STEP = Step(name="distill", version=2)
 
 
 @part_task(STEP.name)
 def distill_part(
-    part: str, params: ChainParams, work: DistillWork, context: RunContext
+    part: str, samples_part: str, writer: Writer, work: DistillWork, context: RunContext
 ) -> PartResult:
-    """Return what was done for `part`; a committed part is not asked again."""
-    samples = committed_part(context.lake, SAMPLES, part)
-    inputs = work.inputs(part)
+    """Return what was done for `part`; a committed part is not asked again.
+
+    Args:
+        part: the writer's part, `writer.part_of(samples_part)`.
+        samples_part: of `samples`.
+        writer: who writes.
+        work: shared by all parts.
+        context: of the run.
+    """
+    samples = committed_part(context.lake, SAMPLES, samples_part)
+    inputs = work.inputs(samples_part)
     objects = inputs.image_parts if work.uses_objects else ()
-    identity = asdict(params) | {
-        "prompts": prompts_identity(),
-        "dropped": fingerprint_of(sorted(inputs.dropped)),
-    }
     job = PartJob(
         step=STEP,
         part=part,
-        identity=identity,
+        identity=writer.identity
+        | {
+            "prompts_id": prompts_identity(writer.params),
+            "dropped": fingerprint_of(sorted(inputs.dropped)),
+        },
         inputs=[
             samples.fingerprint,
             *(committed_part(context.lake, OBJECTS, p).fingerprint for p in objects),
         ],
         outputs=[Output(IMAGES, f"zoom.{part}"), Output(GENERATIONS, part)],
-        rows_in=samples.rows,
+        rows_in=samples.rows * writer.draws,
     )
-    purchase = Purchase(part, params, work, context)
+    purchase = ChainPurchase(samples_part, writer, work, context)
     return run_part(context, job, purchase.rows, lambda: purchase.spend)

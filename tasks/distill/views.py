@@ -3,8 +3,8 @@
 A picture that differs from the stored original (cropped, turned upright, scaled down, of a format
 endpoints do not read) is a picture of its own: it gets a row in `images` that names its parent and
 region.  Its bytes depend on nothing but parent, region, size limit and label, so a re-run shows,
-and pays for, the same request.  The label stands in the JPEG's comment: two questions that zoom to
-one region keep two pictures, and no key of `images` is written by two parts.
+and pays for, the same request.  The label stands in the JPEG's comment: two questions, or two
+teachers, that zoom to one region keep two pictures, and no key of `images` is written by two parts.
 """
 
 from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def _is_sendable(header: ImageHeader, max_view_px: int) -> bool:
 
 def _cut(case: ChainCase, parent_id: str, original: Original, view_box: Box) -> View:
     rgb = thumbnail(crop(decode(original.data).rgb, view_box), case.params.max_view_px)
-    label = content_id("view", parent_id, case.question, case.answer)
+    label = content_id("view", parent_id, case.question, case.answer, case.params.name)
     data = labelled_jpeg(encode_jpeg(rgb), label)
     view_id = image_id(data)
     row = {

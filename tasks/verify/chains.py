@@ -106,15 +106,21 @@ def chains_of(
     for chain_id, rows in sorted(_grouped(_light(generations), "chain_id").items()):
         sample = by_sample.get(rows[0]["subject_id"])
         if sample is not None:
-            rows.sort(key=lambda row: (row["round"], row["generation_id"]))
-            replies = tuple(_reply(row, said.get(row["generation_id"], [])) for row in rows)
+            last = _last_turns(rows)
+            replies = tuple(_reply(row, said.get(row["generation_id"], [])) for row in last)
             yield Chain(chain_id, sample, replies, by_image.get(sample.image_id or "", ()))
 
 
 def _light(generations: pa.Table) -> list[dict[str, Any]]:
-    wanted = ["generation_id", "chain_id", "subject_id", "round", "stage", "view_box"]
+    wanted = ["generation_id", "chain_id", "subject_id", "round", "turn", "stage", "view_box"]
     rows: list[dict[str, Any]] = generations.select(wanted).to_pylist()
     return rows
+
+
+def _last_turns(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the last reply of each round, in order: one that was sent back decides nothing."""
+    in_order = sorted(rows, key=lambda row: (row["round"], row["turn"] or 0, row["generation_id"]))
+    return list({row["round"]: row for row in in_order}.values())
 
 
 def _grouped(rows: Iterable[dict[str, Any]], key: str) -> dict[str, list[dict[str, Any]]]:

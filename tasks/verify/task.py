@@ -23,18 +23,23 @@ STEP = Step(name="verify", version=1)
 
 @part_task(STEP.name)
 def verify_part(
-    part: str, params: VerifyParams, object_parts: Sequence[str], context: RunContext
+    part: str,
+    samples_part: str,
+    params: VerifyParams,
+    object_parts: Sequence[str],
+    context: RunContext,
 ) -> PartResult:
     """Return what was done for `part`; a committed part is not judged again.
 
     Args:
-        part: of `samples`.
+        part: of `generations`: one writer's chains.
+        samples_part: of `samples`.
         params: what the rules measure against.
         object_parts: parts of `objects` that the samples' images are in; none if there are none.
         context: of the run.
     """
     generations = committed_part(context.lake, GENERATIONS, part)
-    read = [(SAMPLES, part), (STEPS, part), *((OBJECTS, p) for p in object_parts)]
+    read = [(SAMPLES, samples_part), (STEPS, part), *((OBJECTS, p) for p in object_parts)]
     job = PartJob(
         step=STEP,
         part=part,
@@ -46,16 +51,20 @@ def verify_part(
         outputs=[Output(VERDICTS, part)],
         rows_in=generations.rows,
     )
-    return run_part(context, job, lambda: _judge(part, params, object_parts, context))
+    return run_part(context, job, lambda: _judge(part, samples_part, params, object_parts, context))
 
 
 def _judge(
-    part: str, params: VerifyParams, object_parts: Sequence[str], context: RunContext
+    part: str,
+    samples_part: str,
+    params: VerifyParams,
+    object_parts: Sequence[str],
+    context: RunContext,
 ) -> Iterator[Produced]:
     lake = context.lake
     objects = lake.read(OBJECTS, parts=object_parts) if object_parts else None
     verdicts = judge_part(
-        lake.read(SAMPLES, parts=[part]),
+        lake.read(SAMPLES, parts=[samples_part]),
         lake.read(GENERATIONS, parts=[part]),
         lake.read(STEPS, parts=[part]),
         objects,

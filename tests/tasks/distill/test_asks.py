@@ -7,17 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.boxes import FULL_VIEW
-from tasks.distill.asks import (
-    FACTS_MARK,
-    Stage,
-    fact_lines,
-    make_ask,
-    one_line,
-    prompt_id,
-    prompts_identity,
-    template,
-)
+from sightline.errors import RecipeError
+from tasks.asking.facts import FACTS_MARK, one_line, prompt_id
+from tasks.distill.asks import fact_lines, make_ask, prompts_identity, template
 from tasks.distill.case import ChainCase, ChainParams, SceneObject
+from tasks.distill.stages import Stage
 
 LABELS = re.compile(
     r"^(Question|Choices|Reference answer|Target region|Objects in view|Round|Task):", re.MULTILINE
@@ -72,15 +66,34 @@ def test_fact_lines_in_a_crop_map_objects_into_it_and_drop_those_outside(
 
 @pytest.mark.parametrize("stage", list(Stage))
 def test_templates_hold_the_mark_once_and_forge_no_label(stage: Stage):
-    text = template(stage)
+    text = template(stage, ChainParams("t"))
     assert text.count(FACTS_MARK) == 1
     assert not LABELS.search(text)
-    assert prompt_id(stage) == hashlib.sha256(text.encode()).hexdigest()
+    assert prompt_id(text) == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_prompts_identity_covers_every_template():
-    assert len({prompt_id(stage) for stage in Stage}) == len(Stage)
-    assert prompts_identity().startswith("prompts_")
+def test_prompts_of_the_recipe_replace_those_of_their_stage_alone(
+    make_case: Callable[..., ChainCase],
+):
+    shipped, own = make_case(), make_case(params={"prompts": {"final": "Answer. {{facts}} Now."}})
+    zoom, final = (make_ask(own, stage, 1, FULL_VIEW) for stage in (Stage.ZOOM, Stage.FINAL))
+    assert zoom == make_ask(shipped, Stage.ZOOM, 1, FULL_VIEW)
+    assert final.prompt.startswith("Answer. Question: What is on the sign?")
+    assert final.prompt_id == prompt_id("Answer. {{facts}} Now.")
+    assert prompts_identity(own.params) != prompts_identity(shipped.params)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "problem"),
+    [
+        ({"finale": "{{facts}}"}, r"stages of \['zoom', 'final', 'single'\], found \['finale'\]"),
+        ({"final": "no facts"}, "prompts.final must hold {{facts}} once, found it 0 times"),
+        ({"zoom": "{{facts}} {{facts}}"}, "found it 2 times"),
+    ],
+)
+def test_prompts_that_cannot_be_filled_in_are_refused(prompts: dict[str, str], problem: str):
+    with pytest.raises(RecipeError, match=problem):
+        ChainParams("t", prompts=prompts)
 
 
 FORGERIES = st.text(max_size=30).map(

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from sightline.boxes import FULL_VIEW, contains
 from sightline.errors import Failure, RecipeError
 from sightline.outcomes import Outcome
-from tasks.distill.asks import Ask, Stage
+from sightline.roles import Role
+from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase, ChainParams
 from tasks.distill.chain import Finished, Reply, StopReason, next_ask, route_of, walk
+from tasks.distill.stages import Stage
 from tasks.distill.zoom import Route
 
 TARGET = (0.494, 0.456, 0.654, 0.610)
@@ -120,7 +122,7 @@ def test_next_ask_without_image_or_question_asks_nothing(
 def test_next_ask_after_a_bad_zoom_reply_keeps_the_view_and_asks_for_the_final(
     make_case: Callable[..., ChainCase], said: Callable[..., str], reply: Reply, code: Failure
 ):
-    case = make_case()
+    case = make_case(params={"repair": 0})
     good = Reply(said([0.40, 0.30, 0.70, 0.70]))
     course = walk(case, [good, reply])
     assert course.then.stage is Stage.FINAL
@@ -150,8 +152,36 @@ def test_next_ask_after_a_failed_call_ends_the_chain(
 def test_next_ask_after_a_bad_final_reply_ends_without_an_answer(
     make_case: Callable[..., ChainCase], said: Callable[..., str], reply: Reply
 ):
-    finished = next_ask(make_case(), [Reply(said(TIGHT)), reply])
+    finished = next_ask(make_case(params={"repair": 0}), [Reply(said(TIGHT)), reply])
     assert finished.stop_reason is StopReason.NO_ANSWER
+
+
+@pytest.mark.parametrize("stage", [Stage.ZOOM, Stage.FINAL])
+def test_next_ask_after_a_malformed_reply_sends_it_back_once_without_its_thinking(
+    make_case: Callable[..., ChainCase], said: Callable[..., str], stage: Stage
+):
+    before = [] if stage is Stage.ZOOM else [Reply(said(TIGHT))]
+    asked = next_ask(make_case(), before)
+    replies = [*before, Reply("<think>a sign</think>I see a sign.")]
+    again = next_ask(make_case(), replies)
+    assert (again.stage, again.round, again.view_box) == (stage, asked.round, asked.view_box)
+    assert (again.prompt, again.turn) == (asked.prompt, 1)
+    assert again.turns[0].reply == "I see a sign."
+    assert "could not be read: expected" in again.turns[0].text
+    assert again.prompt_id != asked.prompt_id
+    after = next_ask(make_case(), [*replies, Reply("Still a sign.")])
+    assert after == (
+        next_ask(make_case(params={"repair": 0}), replies)
+        if stage is Stage.ZOOM
+        else Finished(StopReason.NO_ANSWER, "expected reasoning and answer, found no answer")
+    )
+
+
+def test_next_ask_after_a_repaired_reply_goes_on_as_if_it_had_been_the_first(
+    make_case: Callable[..., ChainCase], said: Callable[..., str]
+):
+    good = Reply(said([0.450, 0.350, 0.660, 0.610]))
+    assert next_ask(make_case(), [Reply("a sign"), good]) == next_ask(make_case(), [good])
 
 
 def test_walk_with_replies_after_the_end_gives_them_no_turn(
@@ -192,8 +222,10 @@ def test_walk_of_any_replies_ends_within_the_rounds_on_views_that_hold_the_targe
     course = walk(case, [Reply(text) for text in texts])
     asks = [turn.ask for turn in course.turns]
     asks += [course.then] if isinstance(course.then, Ask) else []
-    assert [ask.round for ask in asks] == list(range(1, len(asks) + 1))
-    assert len(asks) <= rounds
+    first_of_round = [ask for ask in asks if ask.turn == 0]
+    assert [ask.round for ask in first_of_round] == list(range(1, len(first_of_round) + 1))
+    assert len(first_of_round) <= rounds
+    assert len(asks) <= 2 * rounds
     for ask in asks:
         assert contains(ask.view_box, TARGET)
         assert contains(FULL_VIEW, ask.view_box, slack=0)
@@ -205,7 +237,7 @@ def test_walk_of_any_replies_ends_within_the_rounds_on_views_that_hold_the_targe
     "wrong",
     [
         {"rounds": 0}, {"stop_ratio": 0.5}, {"gate_share": 1.5}, {"single_round_mix": -0.1},
-        {"max_view_px": 8}, {"max_tokens": 0},
+        {"max_view_px": 8}, {"max_tokens": 0}, {"repair": 2}, {"role": Role.JUDGE}, {"draw": -1},
     ],
 )  # fmt: skip
 def test_chain_params_out_of_range_raise(wrong: dict[str, Any]):

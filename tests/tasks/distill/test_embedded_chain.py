@@ -83,10 +83,11 @@ def test_chains_with_wrong_boxes_still_end_on_a_view_that_holds_the_target(targe
     assert contains(result.exchanges[-1].ask.view_box, target)
 
 
-def test_chains_with_malformed_replies_have_no_answer():
+def test_chains_with_malformed_replies_are_sent_back_and_have_no_answer():
     result = _chain((0.1, 0.1, 0.2, 0.2), Mistakes(malformed=True))
     assert result.finished.stop_reason is StopReason.NO_ANSWER
-    assert [e.ask.stage.value for e in result.exchanges] == ["zoom", "final"]
+    asked = [(e.ask.stage.value, e.ask.turn) for e in result.exchanges]
+    assert asked == [("zoom", 0), ("zoom", 1), ("final", 0), ("final", 1)]
 
 
 def test_chains_with_wrong_answers_are_complete_and_wrong():

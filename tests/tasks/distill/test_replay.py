@@ -13,9 +13,10 @@ from sightline.outcomes import Outcome
 from sightline.schemas import GENERATIONS
 from tasks.distill.case import ChainCase
 from tasks.distill.replay import Parsed, steps_of
-from tasks.distill.rounds import ChainResult, distill
+from tasks.distill.rounds import ChainResult
 from tasks.distill.rows import tables_of
 from tasks.distill.views import View
+from tests.tasks.distill.many import distill
 
 
 def _view(case: ChainCase, box: Box) -> View:
@@ -117,7 +118,32 @@ def test_steps_of_a_malformed_zoom_reply_still_lead_to_the_answer(
         "reasoning",
         "answer",
     ]
-    assert _codes(parsed) == [(generations["generation_id"][0].as_py(), "reply_malformed")]
+    replies = generations["generation_id"].to_pylist()
+    assert _codes(parsed) == [(reply, "reply_malformed") for reply in replies[:2]]
+
+
+def test_steps_of_a_repaired_reply_hold_nothing_of_the_one_sent_back(
+    make_case: Callable[..., ChainCase], teacher: Any, answered: Callable[..., str]
+):
+    teacher.repaired["final"] = answered()
+    teacher.texts["final"] = "stop"
+    case = make_case()
+    generations = _generations([case], teacher)
+    assert generations["turn"].to_pylist() == [None, None, None, 1]
+    parsed = steps_of(generations.take([3, 1, 2, 0]), [case])
+    last = [s["kind"] for s in parsed.steps.to_pylist() if s["round"] == 3]
+    assert last == ["image", "reasoning", "answer"]
+    assert _codes(parsed) == [(generations["generation_id"][2].as_py(), "reply_malformed")]
+
+
+def test_steps_of_draws_are_those_of_their_own_replies(
+    make_case: Callable[..., ChainCase], teacher: Any
+):
+    cases = [make_case(params={"draw": draw, "temperature": 1.0}) for draw in (0, 1)]
+    parsed = steps_of(_generations(cases, teacher), cases)
+    answers = [s for s in parsed.steps.to_pylist() if s["kind"] == "answer"]
+    assert {s["chain_id"] for s in answers} == {case.chain_id for case in cases}
+    assert parsed.failures.num_rows == 0
 
 
 def test_steps_of_a_discarded_region_keep_what_was_stated(

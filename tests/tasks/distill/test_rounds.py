@@ -11,11 +11,13 @@ from sightline.boxes import FULL_VIEW, Box
 from sightline.errors import BudgetError, Failure
 from sightline.ids import image_id
 from sightline.outcomes import Outcome
+from tasks.asking.in_order import AHEAD
 from tasks.distill.case import ChainCase
 from tasks.distill.chain import StopReason
-from tasks.distill.rounds import AHEAD, ChainResult, distill, run_chain
+from tasks.distill.rounds import ChainResult, run_chain
 from tasks.distill.rows import tables_of
 from tasks.distill.views import View
+from tests.tasks.distill.many import distill
 
 
 def _view(case: ChainCase, box: Box) -> View:
@@ -163,14 +165,15 @@ def test_tables_of_chains_hold_replies_crops_once_and_failed_calls(
     assert [f["code"] for f in tables.failures.to_pylist()] == ["teacher_truncated"] * 2
 
 
-def test_tables_of_samples_that_cannot_be_asked_name_the_missing_image_only(
+def test_tables_of_samples_that_cannot_be_asked_say_once_why(
     make_case: Callable[..., ChainCase], teacher: Any
 ):
-    cases = [make_case(image_id=None), make_case(sample_id="s2", question=None)]
+    cases = [make_case(image_id=None), make_case(sample_id="s2", question=None)] * 2
     tables = tables_of(asyncio.run(_all(cases, teacher)), set())
     assert tables.generations.num_rows == 0
     assert [(f["item_id"], f["code"]) for f in tables.failures.to_pylist()] == [
-        ("sample_1", "image_missing")
+        ("sample_1", "image_missing"),
+        ("s2", "ask_skipped"),
     ]
     assert teacher.requests == []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sightline.errors import TeacherError
-from tasks.distill.live import _refuse_outage
+from tasks.asking.purchase import refuse_outage
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_chains_without_answer_are_an_outage_if_neither_few_nor_a_small_share(
 ):
     reasons = ["gave up after 6 tries: HTTP 500"] * unanswered
     if not is_outage:
-        _refuse_outage(reasons, chains)
+        refuse_outage(reasons, chains)
         return
     with pytest.raises(TeacherError, match=rf"{unanswered} of {chains} chains.*HTTP 500"):
-        _refuse_outage(reasons, chains)
+        refuse_outage(reasons, chains)
