@@ -20,6 +20,7 @@ from infra.pool.ray_pool import open_pool
 from infra.pool.workers import Pool
 from infra.settings import Settings
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
+from infra.teacher.endpoints import DEFAULT_NAME, Endpoint
 from infra.teacher.retry import RetryPolicy
 from infra.telemetry import Progress
 from tasks.asking.places import Places
@@ -74,13 +75,17 @@ class TeacherDesk:
     def _config(self, base_url: str) -> TeacherConfig:
         settings = self._settings
         key = settings.teacher_api_key
-        return TeacherConfig(
+        endpoint = Endpoint(
+            name=DEFAULT_NAME,
             base_url=base_url,
-            model=self._recipe.models[0],
-            recipe=self._recipe.name,
             api_key=key.get_secret_value() if key else None,
             max_in_flight=settings.teacher_concurrency,
             timeout_s=settings.teacher_timeout_s,
+        )
+        return TeacherConfig(
+            endpoints=(endpoint,),
+            recipe=self._recipe.name,
+            models=tuple(self._recipe.models),
             max_usd=settings.budget_usd,
             max_calls=settings.budget_calls,
             prices_file=settings.prices_file,
@@ -106,8 +111,13 @@ def open_lake_of(settings: Settings) -> Lake:
 
 
 def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
-    """Return the ledger of `lake`; entering it commits what dead processes left in the spool."""
-    return Ledger(lake, settings.spool_path)
+    """Return the ledger that pays for builds of `lake`, its own unless a setting says otherwise.
+
+    Entering it commits what dead processes left in the spool.
+    """
+    shared = settings.ledger_lake
+    home = lake if shared is None else Lake(shared, settings.storage)
+    return Ledger(home, settings.spool_path)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ end and names it, and the next build does only what is missing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from prefect import flow
@@ -14,14 +14,15 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.artifacts import ProgressBar
+from flows.artifacts import ProgressBar, publish_pilot
 from flows.closing import BuildSummary, close_build
 from flows.dataset_parts import DatasetParts, drop_unwanted_chains, inputs_of, source_parts
 from flows.logs import open_logs
+from flows.pilot import conclude, open_pilot
 from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from infra.telemetry import terminal_progress
 from tasks.dedup.task import EXACT_PART, find_duplicates
 from tasks.depth.task import annotate_depth
@@ -30,6 +31,7 @@ from tasks.distill.parse_task import parse_part
 from tasks.distill.task import distill_part
 from tasks.distill.writers import Writer
 from tasks.ground.task import ground_objects
+from tasks.ingest.source import Source
 from tasks.ingest.task import ingest
 from tasks.ingest.work import IngestWork, known_rows
 from tasks.segment.task import segment_images
@@ -49,7 +51,10 @@ _RUNNER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_worker
     persist_result=False,
 )
 def visreason(
-    recipe: str, lake: str | None = None, overrides: list[str] | None = None
+    recipe: str,
+    lake: str | None = None,
+    overrides: list[str] | None = None,
+    pilot: str | None = None,
 ) -> BuildSummary:
     """Build a recipe and return what was done.
 
@@ -57,6 +62,8 @@ def visreason(
         recipe: recipe file, or the name of one that ships with the project.
         lake: lake to build in; the settings' lake if not given.
         overrides: `dotted.key=value` changes to the recipe.
+        pilot: build only so many source rows (`200`) or such a share (`1%`), in a lake of their
+            own that pays from the ledger of `lake`, and say what the whole would give and cost.
 
     Raises:
         RecipeError: the recipe does not hold what a recipe holds.
@@ -65,19 +72,34 @@ def visreason(
     settings = load_settings(lake=lake)
     open_logs(settings)
     loaded = load_recipe(recipe, overrides or [])
+    if pilot is None:
+        return build_lake(loaded, settings, loaded.source())
+    trial = open_pilot(loaded, settings, pilot)
+    summary = build_lake(loaded, trial.settings, trial.source)
+    report = conclude(loaded, trial, summary.calls_made)
+    publish_pilot(report.text())
+    return replace(summary, pilot=report)
+
+
+def build_lake(recipe: Recipe, settings: Settings, source: Source) -> BuildSummary:
+    """Build the rows of `source` in the settings' lake.
+
+    Raises:
+        PartsFailedError: some parts failed after their retries; the others are committed.
+    """
     with terminal_progress(settings) as progress:
         names = RunNames(flow_run.get_id(), progress)
-        with open_runtime(settings, loaded, names) as runtime:
+        with open_runtime(settings, recipe, names) as runtime:
             schedule = Schedule(runtime.context, settings.max_parts_in_flight)
-            ingest_new_rows(loaded, runtime, schedule)
-            build_parts(loaded, runtime, schedule)
-    return close_build(loaded, settings, schedule)
+            ingest_new_rows(recipe, source, runtime, schedule)
+            build_parts(recipe, runtime, schedule)
+    return close_build(recipe, settings, schedule)
 
 
-def ingest_new_rows(recipe: Recipe, runtime: Runtime, schedule: Schedule) -> None:
+def ingest_new_rows(recipe: Recipe, source: Source, runtime: Runtime, schedule: Schedule) -> None:
     """Ingest the rows the lake does not know, then look for duplicates among all."""
     lake = runtime.context.lake
-    work = IngestWork(recipe.source(), recipe.images, known_rows(lake), recipe.part_rows)
+    work = IngestWork(source, recipe.images, known_rows(lake), recipe.part_rows)
     for part in work.plans:
         schedule.admit([schedule.submit("ingest", ingest, part, work)])
     schedule.drain()
