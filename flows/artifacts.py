@@ -25,6 +25,8 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "yield-funnel": ("yield_funnel.sql", "How many rows each stage kept, and what was lost where."),
     "failures-by-code": ("failures.sql", "Rows that could not be used, by step and code."),
     "teacher-cost": ("cost.sql", "Calls made and reused, tokens and dollars by step."),
+    "teacher-calls": ("calls.sql", "Outcomes, latency and size of all calls in the ledger."),
+    "teacher-latency": ("latency.sql", "How long calls took, in buckets that double."),
 }
 """Artifact key → (query in sql/queries, description)."""
 
