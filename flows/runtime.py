@@ -15,7 +15,7 @@ from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.execution import RunContext
 from infra.git import git_tree
 from infra.lake.lake import Lake
-from infra.ledger.ledger import Ledger
+from infra.ledger.ledger import Ledger, Sharing
 from infra.pool.ray_pool import open_pool
 from infra.pool.workers import Pool
 from infra.settings import Settings
@@ -23,10 +23,14 @@ from infra.teacher.client import Teacher, TeacherConfig, open_teacher
 from infra.teacher.endpoints import DEFAULT_NAME, Endpoint
 from infra.teacher.retry import RetryPolicy
 from infra.telemetry import Progress
+from sightline.arrow_files import is_s3
 from tasks.asking.places import Places
 from tasks.asking.purchase import AskingWork
 
 OPENAI_URL = "https://api.openai.com/v1"
+
+EXPIRY_MARGIN_S = 60.0
+"""A machine counts as gone when it was silent for so much longer than its longest call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,16 @@ def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
     """
     shared = settings.ledger_lake
     home = lake if shared is None else Lake(shared, settings.storage)
-    return Ledger(home, settings.spool_path)
+    return Ledger(home, settings.spool_path, _sharing(settings, home))
+
+
+def _sharing(settings: Settings, home: Lake) -> Sharing:
+    in_bucket = settings.ledger_claims == "auto" and is_s3(home.uri)
+    return Sharing(
+        claims_in_lake=in_bucket or settings.ledger_claims == "lake",
+        spool_in_lake=settings.spool == "lake",
+        expiry_s=settings.teacher_timeout_s + EXPIRY_MARGIN_S,
+    )
 
 
 @contextmanager

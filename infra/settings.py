@@ -65,6 +65,16 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         Path("~/.sightline"), description="Folder for what outlives a run outside the lake."
     )
+    spool: Literal["local", "lake"] = Field(
+        "local",
+        description="Where responses become durable: `local` is `spool_dir`; `lake` is the lake "
+        "itself, for machines that may be lost together with their disks.",
+    )
+    ledger_claims: Literal["auto", "machine", "lake"] = Field(
+        "auto",
+        description="Among whom no call is bought twice at once: the processes of a `machine`, or "
+        "all machines of a `lake`; `auto` is `lake` in a bucket or with its spool there.",
+    )
 
     s3_endpoint_url: str | None = Field(
         None,
