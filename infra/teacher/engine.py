@@ -20,6 +20,7 @@ from infra.teacher.permits import Permits
 from infra.teacher.reply import response_of
 from infra.teacher.stats import StatsCounter, TeacherStats
 from infra.teacher.transport import Transport
+from infra.teacher.truncation import answer_with_room
 from infra.teacher.types import Request, Response
 from infra.teacher.wire import Call
 from sightline.errors import TeacherError
@@ -110,20 +111,10 @@ class Teacher:
         self._threads.shutdown()
 
     async def _ask(self, request: Request) -> Response:
-        """Return the answer; a truncated one is asked again, once, with twice the room.
-
-        Both are calls of their own, so both are kept, and paid once each over all runs.
-        """
-        first = await self._answer(request)
-        if first.outcome is not Outcome.TRUNCATED or not self._options.retry_truncated:
-            return first
-        longer = request.with_longer_reply()
-        if longer is None:
-            return first
-        second = await self._answer(longer)
-        if second.outcome is Outcome.ERROR:
-            return first
-        return replace(second, cut_first=first)
+        """Return the answer; a truncated one is asked again, once, with twice the room."""
+        if not self._options.retry_truncated:
+            return await self._answer(request)
+        return await answer_with_room(request, self._answer)
 
     async def _answer(self, request: Request) -> Response:
         """Return the answer, shared by all who ask for the same call at once."""

@@ -8,10 +8,11 @@ What is open or failed is kept as 12 bytes per call and a few words per failed o
 may wait for millions of answers.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from infra.lake.lake import Lake
 from infra.ledger.index import LedgerIndex
 from infra.ledger.row import CallKey
-from infra.teacher.batch.record import Batch, BatchRequest, BatchResult
+from infra.teacher.batch.record import Batch, BatchRequest, BatchResult, BatchState
 from sightline.errors import UsageError
 from sightline.provenance import Step, fingerprint_of
 from sightline.schemas import BATCH_REQUESTS, BATCHES, Contract
@@ -91,11 +92,28 @@ class BatchBook:
             self._write(BATCH_REQUESTS, batch.batch_key, rows, rows)
         self._write(BATCHES, batch.batch_key, [batch.to_columns()], asdict(batch))
 
+    def move(
+        self,
+        batch: Batch,
+        state: BatchState,
+        requests: Sequence[BatchRequest] | None = None,
+        **changes: Any,
+    ) -> Batch:
+        """Return the batch in another state, written; `changes` are further fields of it."""
+        moved = replace(batch, state=state, changed_us=time.time_ns() // 1000, **changes)
+        self.put(moved, requests)
+        return moved
+
+    def held(self) -> LedgerIndex:
+        """Return the calls of open batches, by batch key."""
+        index = LedgerIndex()
+        for batch in self.open_batches():
+            index.add(batch.batch_key, list(self._calls(batch.batch_key)))
+        return index
+
     def past_tries(self) -> PastTries:
         """Return what is known of calls that were sent before and have no answer yet."""
-        past = PastTries(LedgerIndex(), Counter(), {}, {})
-        for batch in self.open_batches():
-            past.open.add(batch.batch_key, list(self._calls(batch.batch_key)))
+        past = PastTries(self.held(), Counter(), {}, {})
         without_answer = pc.field("result") != BatchResult.ANSWERED.value
         columns = ["request_key", "draw", "result", "detail"]
         found = self._lake.read(BATCH_REQUESTS, columns=columns, where=without_answer)

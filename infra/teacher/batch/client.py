@@ -10,6 +10,7 @@ Exceptions of the SDK hold the request with its key, so none of them leaves this
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +30,6 @@ TAG: Final = "sightline"
 """Metadata key that holds our own key of a batch."""
 BATCHES_PATH: Final = "/batches"
 FILES_PATH: Final = "/files"
-READ_RETRIES: Final = 5
 LIST_LIMIT: Final = 100
 MAX_LISTED: Final = 10_000
 """Batches looked through for one of ours; it is among the newest."""
@@ -47,17 +47,25 @@ class BatchEndpoint:
 
     Attributes:
         base_url: up to and including `/v1`.
+        models: those it serves; null is any.
         api_key: never printed; null for endpoints that want none.
         url: what each line of a file names as its address (Azure: `/chat/completions`).
         window: how long the endpoint may take.
         timeout_s: for one exchange without progress; an upload may take many times as long.
+        retries: of what may be repeated freely, with waits that double.
     """
 
     base_url: str
+    models: tuple[str, ...] | None = None
     api_key: str | None = field(default=None, repr=False)
     url: str = "/v1/chat/completions"
     window: str = "24h"
     timeout_s: float = 300.0
+    retries: int = 5
+
+    def serves(self, model: str) -> bool:
+        """Return whether calls for `model` may go there."""
+        return self.models is None or model in self.models
 
 
 class BatchClient:
@@ -71,7 +79,7 @@ class BatchClient:
         self._reading = openai.OpenAI(
             base_url=endpoint.base_url,
             api_key=self._secret or NO_KEY,
-            max_retries=READ_RETRIES,
+            max_retries=endpoint.retries,
             http_client=openai.DefaultHttpxClient(
                 timeout=httpx2.Timeout(endpoint.timeout_s, connect=10.0),
                 trust_env=not is_loopback(endpoint.base_url),
@@ -181,14 +189,11 @@ class BatchClient:
         """
         self._guarded(lambda: self._stream(file_id, path))
 
-    def delete_file(self, file_id: str) -> None:
-        """Remove an uploaded file.
-
-        Raises:
-            TeacherError: the endpoint refuses.
-        """
+    def forget_file(self, file_id: str) -> None:
+        """Remove an uploaded file; one that stays costs storage only, so failing is no error."""
         path = f"{FILES_PATH}/{file_id}"
-        self._send(lambda: self._reading.delete(path, cast_to=httpx2.Response))
+        with suppress(TeacherError):
+            self._send(lambda: self._reading.delete(path, cast_to=httpx2.Response))
 
     def _stream(self, file_id: str, path: Path) -> None:
         with self._reading.files.with_streaming_response.content(file_id) as response:

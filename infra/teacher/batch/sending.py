@@ -1,0 +1,128 @@
+"""From a file of requests to a batch at the endpoint, so that a kill at any point pays once.
+
+Only `create` buys, and the lake knows of the batch before (`uploaded`).  Whoever finds such a batch
+asks the endpoint for it: by our key in its metadata, or by the id of its input file.  If it is not
+there, it may still be on its way, so it is given up only after `GRACE_S`.
+
+One process of a lake sends at a time (`sending`): two that walk the same chains at once would send
+the same calls in different files.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from infra.ledger.ledger import Ledger
+from infra.ledger.row import CallKey
+from infra.teacher.batch.book import BatchBook, PastTries
+from infra.teacher.batch.client import BatchClient, UnsureError
+from infra.teacher.batch.outbox import RequestFile
+from infra.teacher.batch.protocol import RemoteBatch
+from infra.teacher.batch.record import Batch, BatchState, batch_key_of
+from sightline.errors import TeacherError
+
+logger = logging.getLogger(__name__)
+
+GRACE_S: Final = 900.0
+"""How long a batch whose creation was never answered may take to show up in the endpoint's list."""
+SENDING: Final[CallKey] = (sha256(b"sightline: who sends batches").hexdigest(), 0)
+"""A claim of the ledger that stands for no call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays for a batch, for the ledger."""
+
+    recipe: str
+    step: str
+
+
+@contextmanager
+def sending(ledger: Ledger) -> Iterator[None]:
+    """Be the only one who sends batches to this lake.
+
+    Raises:
+        TeacherError: somebody else is sending.
+    """
+    if not asyncio.run(ledger.claims.acquire(SENDING)):
+        msg = "another process is sending batches to this lake; run again when it is done"
+        raise TeacherError(msg)
+    try:
+        yield
+    finally:
+        ledger.claims.release(SENDING)
+
+
+class Sender:
+    """Makes batches of one endpoint; use it within `sending`."""
+
+    def __init__(self, book: BatchBook, client: BatchClient) -> None:
+        self._book, self._client = book, client
+
+    def send(self, file: RequestFile, payer: Payer, past: PastTries) -> Batch:
+        """Return the batch that sends a file.
+
+        Raises:
+            UnsureError: it may have been bought; `settle` finds out.
+            TeacherError: the endpoint refuses; nothing was bought.
+        """
+        now_us = time.time_ns() // 1000
+        sent_before = [(r.call_key, past.times[r.call_key]) for r in file.requests]
+        batch = Batch(
+            batch_key=batch_key_of(self._client.address, sent_before),
+            state=BatchState.INTENDED,
+            endpoint=self._client.address,
+            teacher=file.teacher,
+            recipe=payer.recipe,
+            step=payer.step,
+            n_requests=len(file.requests),
+            worst_case_usd=file.worst_case_usd,
+            intended_us=now_us,
+            changed_us=now_us,
+        )
+        self._book.put(batch, file.requests)
+        try:
+            file_id = self._client.upload(file.path, f"{batch.batch_key}.jsonl")
+            batch = self._book.move(batch, BatchState.UPLOADED, input_file_id=file_id)
+            remote = self._client.create(file_id, batch.batch_key)
+        except UnsureError:
+            raise
+        except TeacherError as error:
+            self._book.move(batch, BatchState.ABANDONED, detail=str(error))
+            raise
+        logger.info("%s: %d requests sent as %s", batch.batch_key, batch.n_requests, remote.id)
+        return self._submitted(batch, remote)
+
+    def settle(self, batch: Batch, grace_s: float = GRACE_S) -> Batch:
+        """Return a batch that a killed or cut-off sender left, as it stands now.
+
+        Args:
+            batch: one that is `intended` or `uploaded`.
+            grace_s: how long it may take to show up in the endpoint's list.
+
+        Raises:
+            TeacherError: the endpoint does not answer.
+        """
+        if batch.state is BatchState.INTENDED:
+            detail = "its requests were never sent"
+            return self._book.move(batch, BatchState.ABANDONED, detail=detail)
+        remote = self._client.find(batch.batch_key, batch.input_file_id)
+        if remote is not None:
+            logger.info("%s: found at the endpoint as %s", batch.batch_key, remote.id)
+            return self._submitted(batch, remote)
+        if time.time_ns() // 1000 - batch.changed_us < grace_s * 1e6:
+            return batch
+        if batch.input_file_id is not None:
+            self._client.forget_file(batch.input_file_id)
+        detail = "the endpoint does not know it"
+        return self._book.move(batch, BatchState.ABANDONED, detail=detail)
+
+    def _submitted(self, batch: Batch, remote: RemoteBatch) -> Batch:
+        return self._book.move(
+            batch, BatchState.SUBMITTED, provider_id=remote.id, provider_status=remote.status
+        )
