@@ -4,7 +4,7 @@
 run at once or where the endpoint is stands elsewhere.  Boxes here are fractions of the original.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ from sightline.provenance import fingerprint_of
 from sightline.roles import Role
 from tasks.distill.stages import Stage, structure_of, template_problems
 from tasks.distill.zoom import GATE_SHARE, STOP_RATIO
+from tasks.replies.grammar import ANSWER_GRAMMARS, REGION_GRAMMARS
+from tasks.replies.parsed import Grammar
 from tasks.replies.stated_boxes import Convention
 
 
@@ -37,6 +39,8 @@ class ChainParams:
         max_objects: most objects listed, largest first.
         object_min_share: least share of an object inside a view for it to be listed there.
         large_boxes: how to read a box with numbers above 1 that fits both readings.
+        grammar: form of the replies that answer; `auto` takes the first known form that fits.
+        zoom_grammar: form of the replies that state a region; `auto` likewise.
         name: what its parts and crops are named after; the model's name if it is empty.
         role: teacher, or student: a student's chains are graded, never exported.
         draw: which of the samples of one request.
@@ -60,6 +64,8 @@ class ChainParams:
     max_objects: int = 30
     object_min_share: float = 0.5
     large_boxes: Convention = Convention.PER_MILLE
+    grammar: Grammar = Grammar.AUTO
+    zoom_grammar: Grammar = Grammar.AUTO
     name: str = ""
     role: Role = Role.TEACHER
     draw: int = 0
@@ -82,6 +88,8 @@ class ChainParams:
                 ("max_view_px", "at least min_view_px", self.max_view_px >= self.min_view_px),
                 ("max_tokens", "at least 1", self.max_tokens >= 1),
                 ("large_boxes", "0-1000 or px", self.large_boxes is not Convention.UNIT),
+                ("grammar", _one_of(ANSWER_GRAMMARS), self.grammar in ANSWER_GRAMMARS),
+                ("zoom_grammar", _one_of(REGION_GRAMMARS), self.zoom_grammar in REGION_GRAMMARS),
                 ("role", "teacher or student", self.role in {Role.TEACHER, Role.STUDENT}),
                 ("draw", "at least 0", self.draw >= 0),
                 ("repair", "0 or 1", self.repair in {0, 1}),
@@ -101,6 +109,10 @@ class ChainParams:
             **(structure_of(stage) if self.structured else {}),
             **dict(self.extra),
         }
+
+
+def _one_of(grammars: Collection[Grammar]) -> str:
+    return f"one of {', '.join(sorted(grammars))}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,11 +164,11 @@ def _turn(case: ChainCase, ask: Ask, reply: Reply) -> Turn:
     if failure is not None:
         problem = Problem(failure, f"{ask.stage} round {ask.round}: {reply.outcome}")
         return Turn(ask, reply, None, None, problem)
-    return _zoom_turn(case, ask, reply) if ask.stage is Stage.ZOOM else _final_turn(ask, reply)
+    return (_zoom_turn if ask.stage is Stage.ZOOM else _final_turn)(case, ask, reply)
 
 
 def _zoom_turn(case: ChainCase, ask: Ask, reply: Reply) -> Turn:
-    parsed = parse_zoom(reply.text, frame_of(case, ask))
+    parsed = parse_zoom(reply.text, frame_of(case, ask), case.params.zoom_grammar)
     if isinstance(parsed, Malformed):
         return Turn(ask, reply, parsed, None, Problem(Failure.REPLY_MALFORMED, parsed.expected))
     if isinstance(parsed.roi, BoxProblem):
@@ -187,8 +187,8 @@ def _region(case: ChainCase, ask: Ask, stated: StatedBox) -> Region | None:
     return verify_and_fix(stated.box, to_view(case.target, ask.view_box))
 
 
-def _final_turn(ask: Ask, reply: Reply) -> Turn:
-    parsed = parse_final(reply.text)
+def _final_turn(case: ChainCase, ask: Ask, reply: Reply) -> Turn:
+    parsed = parse_final(reply.text, case.params.grammar)
     problem = (
         Problem(Failure.REPLY_MALFORMED, parsed.expected) if isinstance(parsed, Malformed) else None
     )

@@ -49,8 +49,7 @@ def parse_zoom(text: str, frame: Frame, grammar: Grammar = Grammar.AUTO) -> Zoom
     """
     said = read_region(text, grammar)
     if not said.states_region and said.description is None and said.reasoning is None:
-        expected = f"expected description, roi and reasoning ({_form(grammar)}), found none of them"
-        return Malformed(said.thinking, expected)
+        return Malformed(said.thinking, "expected description, roi and reasoning, found none")
     return ZoomReply(said.thinking, said.description, said.reasoning, _region(said, frame))
 
 
@@ -65,8 +64,7 @@ def parse_final(text: str, grammar: Grammar = Grammar.AUTO) -> FinalReply | Malf
     reasoning = said.reasoning or said.thinking
     if reasoning is None or said.answer is None:
         missing = "answer" if said.answer is None else "reasoning"
-        expected = f"expected reasoning and answer ({_form(grammar)}), found no {missing}"
-        return Malformed(said.thinking, expected)
+        return Malformed(said.thinking, f"expected reasoning and answer, found no {missing}")
     return FinalReply(said.thinking, said.description, reasoning, said.answer)
 
 
@@ -75,7 +73,3 @@ def _region(said: ParsedReply, frame: Frame) -> StatedBox | BoxProblem:
     if not said.states_region:
         return BoxProblem("no roi is stated")
     return read_box(said.boxes[-1].value, frame)
-
-
-def _form(grammar: Grammar) -> str:
-    return "in any known form" if grammar is Grammar.AUTO else f"as {grammar}"

@@ -17,6 +17,7 @@ from tasks.distill.live import DistillWork, read_cases
 from tasks.distill.replay import steps_of
 from tasks.distill.writers import Writer
 from tasks.part_task import part_task
+from tasks.replies.grammar import PARSER_VERSION
 
 STEP = Step(name="parse", version=2)
 
@@ -38,7 +39,7 @@ def parse_part(
     job = PartJob(
         step=STEP,
         part=part,
-        identity={},
+        identity=writer.identity | {"parser": PARSER_VERSION},
         inputs=[generations.fingerprint],
         outputs=[Output(STEPS, part)],
         rows_in=generations.rows,

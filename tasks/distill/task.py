@@ -7,6 +7,7 @@ from tasks.distill.asks import prompts_identity
 from tasks.distill.live import ChainPurchase, DistillWork
 from tasks.distill.writers import Writer
 from tasks.part_task import part_task
+from tasks.replies.grammar import PARSER_VERSION
 
 STEP = Step(name="distill", version=2)
 
@@ -33,6 +34,7 @@ def distill_part(
         identity=writer.identity
         | {
             "prompts_id": prompts_identity(writer.params),
+            "parser": PARSER_VERSION,
             "dropped": fingerprint_of(sorted(inputs.dropped)),
         },
         inputs=[

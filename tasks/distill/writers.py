@@ -14,8 +14,14 @@ from typing import Any
 from sightline.errors import RecipeError
 from sightline.roles import Role
 from tasks.distill.case import ChainParams
+from tasks.replies.parsed import Grammar
 
 MAX_NAME_CHARS = 60
+OWN_PARAMETERS = (
+    "role", "temperature", "max_tokens", "structured", "extra", "grammar", "zoom_grammar",
+)  # fmt: skip
+"""What one of several teachers may say instead of the step."""
+
 _NAME = re.compile(rf"(?=.{{1,{MAX_NAME_CHARS}}}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
@@ -33,6 +39,8 @@ class TeacherChoice:
         max_tokens: most tokens of one reply.
         structured: whether the endpoint is told the form of each reply.
         extra: further request parameters, instead of the step's.
+        grammar: form of its replies that answer.
+        zoom_grammar: form of its replies that state a region.
     """
 
     model: str
@@ -43,6 +51,8 @@ class TeacherChoice:
     max_tokens: int | None = None
     structured: bool | None = None
     extra: Mapping[str, Any] | None = None
+    grammar: Grammar | None = None
+    zoom_grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +121,7 @@ class DistillParams(ChainParams):
     def _writer(self, choice: TeacherChoice) -> Writer:
         shared = {f.name: getattr(self, f.name) for f in fields(ChainParams)}
         own = {
-            name: value
-            for name in ("role", "temperature", "max_tokens", "structured", "extra")
-            if (value := getattr(choice, name)) is not None
+            name: value for name in OWN_PARAMETERS if (value := getattr(choice, name)) is not None
         }
         named = {"teacher": choice.model, "name": choice.name or name_of(choice.model)}
         draws = self.draws if choice.draws is None else choice.draws

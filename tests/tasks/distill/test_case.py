@@ -2,8 +2,10 @@ from typing import Any
 
 import pytest
 
+from sightline.errors import RecipeError
 from sightline.schemas import OBJECTS, SAMPLES
 from tasks.distill.case import ChainParams, SceneObject, cases_of
+from tasks.replies.parsed import Grammar
 
 PARAMS = ChainParams("t", max_objects=2)
 
@@ -51,3 +53,11 @@ def test_cases_of_objects_keep_the_largest_and_known_depth_only():
         SceneObject(2, "object", (0.0, 0.0, 0.4, 0.4), 0.5),
         SceneObject(4, "cat", (0.0, 0.0, 0.5, 0.5), None),
     )
+
+
+@pytest.mark.parametrize(
+    "changes", [{"grammar": Grammar.BBOX_JSON}, {"zoom_grammar": Grammar.HASH_ANSWER}]
+)
+def test_params_with_a_grammar_that_cannot_say_it_name_those_that_can(changes: dict[str, Grammar]):
+    with pytest.raises(RecipeError, match="must be one of auto, "):
+        ChainParams("m", **changes)

@@ -250,3 +250,13 @@ def test_chain_id_depends_on_sample_and_parameters_only(make_case: Callable[...,
     assert case.chain_id == make_case(question="Else?").chain_id
     assert case.chain_id != make_case(sample_id="sample_2").chain_id
     assert case.chain_id != make_case(params={"temperature": 0.5}).chain_id
+
+
+def test_next_ask_by_named_grammars_follows_replies_in_their_form(
+    make_case: Callable[..., ChainCase],
+):
+    case = make_case(params={"zoom_grammar": "bbox_tag", "grammar": "option_letter"})
+    replies = [Reply(f"Here: <bbox>{TIGHT}</bbox>")]
+    assert next_ask(case, replies).view_box == tuple(TIGHT)
+    replies.append(Reply("It is red. The answer is (C)."))
+    assert next_ask(case, replies) == Finished(StopReason.ANSWERED)
