@@ -14,11 +14,12 @@ from typing import Final
 
 START: Final = 32
 """High enough that a run of a few hundred calls is not spent growing; 512 is 4 doublings away."""
-DECREASE: Final = 0.8
-PLATEAU: Final = 0.05
-"""Within this share of the remembered ceiling growth is slow."""
-PLATEAU_STEP: Final = 0.25
-"""Growth per window there: a 429 about every 150 windows at a ceiling of 400."""
+DECREASE: Final = 0.85
+PLATEAU: Final = 0.03
+"""Within this share of the remembered ceiling, or one send of it, growth is slow."""
+PLATEAU_STEP: Final = 0.0025
+"""Growth per window there, as a share of the ceiling; and at least the next."""
+LEAST_STEP: Final = 0.2
 
 
 class Aimd:
@@ -63,9 +64,11 @@ class Aimd:
         """Return how much the limit grows in one window."""
         if self._ceiling is None:
             return self._limit
-        if self._limit < (1.0 - PLATEAU) * self._ceiling:
-            return max(1.0, min(self._limit, (self._ceiling - self._limit) / 2.0))
-        if self._limit <= (1.0 + PLATEAU) * self._ceiling:
-            return PLATEAU_STEP
+        width = max(1.0, PLATEAU * self._ceiling)
+        below = self._ceiling - self._limit
+        if below > width:
+            return max(1.0, min(self._limit, below / 2.0))
+        if below >= -width:
+            return max(LEAST_STEP, PLATEAU_STEP * self._ceiling)
         self._probe_step += self._probe_step / self._limit
         return self._probe_step
