@@ -128,6 +128,7 @@ def run_part(
     if all(context.lake.is_done(o.contract, o.part, fingerprint) for o in reversed(tables)):
         context.progress.part_done(job.step.name, rows=job.rows_in, reused=True)
         return PartResult(job.step.name, job.part, fingerprint, reused=True)
+    context.progress.part_begun(job.step.name, rows=job.rows_in)
     started, clock = datetime.now(UTC), time.perf_counter()
     with ExitStack() as stack:
         staging = _Staging(context.lake, job, fingerprint, stack)

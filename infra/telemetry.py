@@ -2,8 +2,9 @@
 
 `Progress` is told about parts and rows from any thread; on a terminal it is one live line per
 step, elsewhere a plain line per step every few seconds.  Reused parts count as done but not
-towards rows per second or the time left, which would otherwise look far too good.  Everything
-goes to stderr: stdout belongs to results.
+towards rows per second or the time left, which would otherwise look far too good.  The time left
+counts rows, and takes a part that has not begun for one like those that have.  Everything goes to
+stderr: stdout belongs to results.
 """
 
 import logging
@@ -16,6 +17,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from infra.settings import Settings
@@ -30,6 +32,10 @@ class Progress(Protocol):
 
     def part_submitted(self, step: str) -> None:
         """Count one more part that `step` will do."""
+        ...
+
+    def part_begun(self, step: str, *, rows: int) -> None:
+        """Count the `rows` input rows of a part that is computed from now on."""
         ...
 
     def part_done(self, step: str, *, rows: int, failed: int = 0, reused: bool = False) -> None:
@@ -47,6 +53,9 @@ class NullProgress:
     def part_submitted(self, step: str) -> None:
         """Ignore it."""
 
+    def part_begun(self, step: str, *, rows: int) -> None:
+        """Ignore it."""
+
     def part_done(self, step: str, *, rows: int, failed: int = 0, reused: bool = False) -> None:
         """Ignore it."""
 
@@ -60,8 +69,10 @@ class StepCount:
 
     started: float
     parts: int = 0
+    begun: int = 0
     done: int = 0
     reused: int = 0
+    rows_of_begun_parts: int = 0
     reused_rows: int = 0
     rows_of_done_parts: int = 0
     rows_advanced: int = 0
@@ -86,11 +97,15 @@ class StepCount:
         return self.computed_rows / seconds if seconds > 0 else 0.0
 
     def left_s(self, now: float) -> float | None:
-        """Return the seconds that the remaining parts take; null while nothing tells."""
+        """Return the seconds that the remaining rows take; null while nothing tells."""
+        rate = self.rows_per_s(now)
         computed = self.done - self.reused
-        if computed <= 0 or self.done >= self.parts:
+        begun = max(self.begun, computed)
+        if rate <= 0 or begun <= 0 or self.done >= self.parts:
             return None
-        return (now - self.started) / computed * (self.parts - self.done)
+        known = max(self.rows_of_begun_parts, self.rows_of_done_parts)
+        unknown = (self.parts - self.reused - begun) * known / begun
+        return max(0.0, known + unknown - self.computed_rows) / rate
 
     def cells(self, now: float) -> tuple[str, ...]:
         """Return the figures as text, in the order of `COLUMNS`."""
@@ -108,6 +123,9 @@ class StepCount:
 COLUMNS = 7
 """The step's name and the cells of `StepCount`."""
 
+Cells = Callable[[], tuple[str, ...] | None]
+"""Gives the figures of a line, at most `COLUMNS` less its name; null while there are none."""
+
 
 @dataclass(slots=True)
 class StepCounts:
@@ -115,12 +133,20 @@ class StepCounts:
 
     clock: Callable[[], float] = time.monotonic
     _steps: dict[str, StepCount] = field(default_factory=dict)
+    _watched: dict[str, Cells] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def part_submitted(self, step: str) -> None:
         """Count one more part that `step` will do."""
         with self._lock:
             self._of(step).parts += 1
+
+    def part_begun(self, step: str, *, rows: int) -> None:
+        """Count the rows of a part that is computed from now on."""
+        with self._lock:
+            count = self._of(step)
+            count.begun += 1
+            count.rows_of_begun_parts += rows
 
     def part_done(self, step: str, *, rows: int, failed: int = 0, reused: bool = False) -> None:
         """Count a finished part of `rows` input rows."""
@@ -144,11 +170,22 @@ class StepCounts:
             count.failed_advanced += failed
             count.cost_usd += cost_usd
 
+    def watch(self, name: str, cells: Cells) -> None:
+        """Show a line `name` from now on, with whatever `cells` gives when it is asked."""
+        with self._lock:
+            self._watched[name] = cells
+
     def lines(self) -> list[tuple[str, ...]]:
-        """Return the name and the figures of every step, in the order they were first heard of."""
+        """Return the name and the figures of every step, in the order they were first heard of.
+
+        What is watched comes last.
+        """
         now = self.clock()
         with self._lock:
-            return [(name, *count.cells(now)) for name, count in self._steps.items()]
+            steps = [(name, *count.cells(now)) for name, count in self._steps.items()]
+            watched = dict(self._watched)
+        given = [(name, cells()) for name, cells in watched.items()]
+        return steps + [(name, *figures) for name, figures in given if figures is not None]
 
     def _of(self, step: str) -> StepCount:
         if step not in self._steps:
@@ -157,7 +194,7 @@ class StepCounts:
 
 
 @contextmanager
-def terminal_progress(settings: Settings, console: Console | None = None) -> Iterator[Progress]:
+def terminal_progress(settings: Settings, console: Console | None = None) -> Iterator[StepCounts]:
     """Give a `Progress` that is shown on stderr until the block ends."""
     counts = StepCounts()
     shown = console or Console(stderr=True)
@@ -201,7 +238,7 @@ def _grid(counts: StepCounts) -> Table:
     for position in range(COLUMNS):
         grid.add_column(justify="left" if position == 0 else "right", no_wrap=True)
     for name, *figures in counts.lines():
-        grid.add_row(f"[bold]{name}[/bold]", *figures)
+        grid.add_row(f"[bold]{name}[/bold]", *map(escape, figures))
     return grid
 
 

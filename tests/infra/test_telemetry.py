@@ -62,6 +62,27 @@ def test_counts_reused_parts_do_not_flatter_rate_or_time_left():
     ]
 
 
+def test_counts_time_left_is_known_within_the_first_part():
+    clock = Clock()
+    counts = StepCounts(clock)
+    for _ in range(2):
+        counts.part_submitted("distill")
+    counts.part_begun("distill", rows=100)
+    clock.now = 110.0
+    counts.advance("distill", rows=50)
+    assert counts.lines()[0][6] == "30 s left"  # 50 rows here, 100 in the part to come, 5 a second
+
+
+def test_counts_show_what_is_watched_after_the_steps():
+    counts = StepCounts(Clock())
+    shown: list[tuple[str, ...] | None] = [None]
+    counts.watch("teacher", lambda: shown[0])
+    counts.part_submitted("distill")
+    assert [line[0] for line in counts.lines()] == ["distill"]
+    shown[0] = ("3 calls",)
+    assert counts.lines()[1:] == [("teacher", "3 calls")]
+
+
 def test_counts_rows_advanced_inside_a_part_count_once():
     counts = StepCounts(Clock())
     counts.part_submitted("distill")
@@ -114,6 +135,7 @@ def test_terminal_progress_without_terminal_prints_a_line_only_when_it_changed()
 def test_null_progress_takes_everything():
     progress: Progress = NullProgress()
     progress.part_submitted("s")
+    progress.part_begun("s", rows=1)
     progress.advance("s", rows=1)
     progress.part_done("s", rows=1)
 
