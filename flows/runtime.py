@@ -7,10 +7,11 @@ committed starts neither Ray nor a teacher.  Leaving the block ends everything t
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.recipe import Recipe
+from infra.embedded_teacher.app import DEFAULT_MODEL as EMBEDDED_MODEL
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.execution import RunContext
 from infra.git import git_tree
@@ -20,14 +21,15 @@ from infra.pool.ray_pool import open_pool
 from infra.pool.workers import Pool
 from infra.settings import Settings
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
-from infra.teacher.endpoints import DEFAULT_NAME, Endpoint
+from infra.teacher.endpoints import Endpoint
 from infra.teacher.retry import RetryPolicy
 from infra.telemetry import Progress
 from sightline.arrow_files import is_s3
 from tasks.asking.places import Places
 from tasks.asking.purchase import AskingWork
 
-OPENAI_URL = "https://api.openai.com/v1"
+EMBEDDED_NAME = "embedded"
+"""The endpoint of a teacher that is started for the run."""
 
 EXPIRY_MARGIN_S = 60.0
 """A machine counts as gone when it was silent for so much longer than its longest call."""
@@ -59,8 +61,8 @@ class TeacherDesk:
         """
         with self._lock:
             if self._teacher is None:
-                config = self._config(self._base_url())
-                self._teacher = self._opened.enter_context(open_teacher(config, self._ledger))
+                teacher = open_teacher(self._config(), self._ledger)
+                self._teacher = self._opened.enter_context(teacher)
             return self._teacher
 
     def close(self) -> None:
@@ -68,32 +70,44 @@ class TeacherDesk:
         self._opened.close()
         self._ledger.flush()
 
-    def _base_url(self) -> str:
-        if self._settings.teacher_base_url is not None:
-            return self._settings.teacher_base_url
-        if not self._recipe.uses_embedded_teacher:
-            return OPENAI_URL
-        server = EmbeddedTeacher(ServerConfig(misbehaviour=self._recipe.embedded_teacher))
-        return self._opened.enter_context(server).base_url
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        """Return where the recipe's models are served.
 
-    def _config(self, base_url: str) -> TeacherConfig:
-        settings = self._settings
-        key = settings.teacher_api_key
-        endpoint = Endpoint(
-            name=DEFAULT_NAME,
+        The embedded teacher is started for this run where nobody else serves its model.
+        """
+        settings, models = self._settings, self._recipe.models
+        if settings.endpoints_file is not None or settings.teacher_base_url is not None:
+            named = settings.endpoints
+        else:
+            others = tuple(model for model in models if model != EMBEDDED_MODEL)
+            named = (replace(settings.default_endpoint, models=others),)
+        is_served = any(endpoint.serves(EMBEDDED_MODEL) for endpoint in named)
+        if is_served or not self._recipe.uses_embedded_teacher:
+            return named
+        return (self._embedded(), *named)
+
+    def _embedded(self) -> Endpoint:
+        server = EmbeddedTeacher(ServerConfig(misbehaviour=self._recipe.embedded_teacher))
+        base_url = self._opened.enter_context(server).base_url
+        return replace(
+            self._settings.default_endpoint,
+            name=EMBEDDED_NAME,
             base_url=base_url,
-            api_key=key.get_secret_value() if key else None,
-            max_in_flight=settings.teacher_concurrency,
-            timeout_s=settings.teacher_timeout_s,
+            api_key=None,
+            models=(EMBEDDED_MODEL,),
         )
+
+    def _config(self) -> TeacherConfig:
+        settings = self._settings
         return TeacherConfig(
-            endpoints=(endpoint,),
+            endpoints=self._endpoints(),
             recipe=self._recipe.name,
-            models=tuple(self._recipe.models),
+            models=self._recipe.models,
             max_usd=settings.budget_usd,
             max_calls=settings.budget_calls,
             prices_file=settings.prices_file,
             retry=RetryPolicy(attempts=settings.max_retries + 1),
+            patience_s=settings.teacher_patience_s,
         )
 
 

@@ -14,14 +14,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from infra.lake.objects import StorageOptions
 from infra.pool.workers import Placement
+from infra.teacher.endpoints import DEFAULT_NAME, Endpoint, read_endpoints
 from sightline.errors import UsageError
 
 PREFIX = "SIGHTLINE_"
+
+OPENAI_URL = "https://api.openai.com/v1"
 
 TEST_PREFIX = "SIGHTLINE_TEST_"
 """Variables of the test suite, which are no settings."""
@@ -122,6 +126,29 @@ class Settings(BaseSettings):
     teacher_timeout_s: float = Field(
         300.0, gt=0, description="Longest wait for one teacher response, in seconds."
     )
+    teacher_requests_per_minute: float | None = Field(
+        None, gt=0, description="Calls per minute and model; empty is what the endpoint states."
+    )
+    teacher_tokens_per_minute: float | None = Field(
+        None,
+        gt=0,
+        description="Tokens per minute and model, prompt and reply together; empty as above.",
+    )
+    teacher_patience_s: float = Field(
+        1800.0,
+        gt=0,
+        description="How long an endpoint that worked may be down, in seconds; calls wait.",
+    )
+    teacher_probe: bool = Field(
+        default=True,
+        description="Ask each endpoint and model once what a picture shows, before any other call "
+        "with a picture is bought; stop if it does not see it.",
+    )
+    endpoints_file: Path | None = Field(
+        None,
+        description="YAML list of endpoints with their models, limits and the variables of their "
+        "keys; empty means the one endpoint above for every model.",
+    )
     max_retries: int = Field(
         5, ge=0, le=100, description="Retries of a teacher call that may succeed again."
     )
@@ -130,6 +157,19 @@ class Settings(BaseSettings):
     )
     budget_calls: int | None = Field(
         None, ge=0, description="Teacher calls this run may make; it stops before one more."
+    )
+    batch_max_requests: int = Field(
+        50_000, ge=1, description="Most requests in one batch that is sent to the teacher."
+    )
+    batch_max_mb: int = Field(
+        200, ge=1, description="Most megabytes of one batch; images count as base64."
+    )
+    batch_poll_s: float = Field(
+        60.0, gt=0, description="Seconds between two looks at batches that are waited for."
+    )
+    batch_url: str = Field(
+        "/v1/chat/completions",
+        description="Address that lines of a batch name; Azure wants `/chat/completions`.",
     )
     prices_file: Path | None = Field(
         None, description="YAML of prices per model; empty means the table that comes along."
@@ -277,10 +317,35 @@ class Settings(BaseSettings):
         return None if url is None else str(url)
 
     @property
+    def default_endpoint(self) -> Endpoint:
+        """Return the one endpoint that these settings name, for every model."""
+        return Endpoint(
+            name=DEFAULT_NAME,
+            base_url=self.teacher_base_url or OPENAI_URL,
+            api_key=_plain(self.teacher_api_key),
+            max_in_flight=self.teacher_concurrency,
+            requests_per_minute=self.teacher_requests_per_minute,
+            tokens_per_minute=self.teacher_tokens_per_minute,
+            timeout_s=self.teacher_timeout_s,
+        )
+
+    @cached_property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return the endpoints of the file, or the one that these settings name.
+
+        Raises:
+            UsageError: the file cannot be used, or the variable of a key is not set.
+        """
+        if self.endpoints_file is None:
+            return (self.default_endpoint,)
+        return read_endpoints(self.endpoints_file, _variable_value, self.default_endpoint)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Return every secret value, for the filter that keeps them out of logs."""
         values = [_plain(v) for v in dict(self).values() if isinstance(v, SecretStr)]
-        return tuple(value for value in values if value)
+        values += [endpoint.api_key for endpoint in self.endpoints]
+        return tuple(dict.fromkeys(value for value in values if value))
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -371,6 +436,11 @@ def _s3_environment(settings: Settings) -> dict[str, str]:
     }
     given = {name: value for name, value in values.items() if value is not None}
     return given | S3_CHECKSUMS if given or settings.is_s3 else {}
+
+
+def _variable_value(name: str) -> str | None:
+    """Return a variable that a file names, from the environment or from `.env`."""
+    return os.environ.get(name) or dotenv_values(".env").get(name)
 
 
 def _plain(secret: SecretStr | None) -> str | None:
