@@ -17,6 +17,7 @@ from flows.logs import open_logs
 from flows.runtime import open_lake_of, open_ledger_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
+from infra.ledger.upkeep import keep_up
 from infra.settings import load_settings
 from sightline.errors import SightlineError
 from sightline.schemas import CONTRACTS, Contract
@@ -76,7 +77,8 @@ def maintain_lake(
 ) -> list[TableMaintenance]:
     """Commit what dead builds left in the spool, join small files, delete files nobody needs.
 
-    Rows, parts and their marks stay as they are: a build afterwards recomputes nothing.
+    Rows and marks stay as they are, and so do parts but for the ledger's, of which small ones
+    become one: a build afterwards recomputes and buys nothing.
 
     Args:
         lake: folder or `s3://bucket/prefix`; the settings' lake if not given.
@@ -91,12 +93,12 @@ def maintain_lake(
     opened = open_lake_of(settings)
     ledger = open_ledger_of(settings, opened)
     try:
-        recovered = sum(commit.rows for commit in ledger.recover())
+        upkeep = keep_up(ledger)
     finally:
         ledger.close()
     done = [maintain_table(opened, contract, retention_hours) for contract in CONTRACTS.values()]
     found = [table for table in done if table.files_before or table.deleted]
-    publish_maintenance([asdict(table) for table in found], recovered)
+    publish_maintenance([asdict(table) for table in found], upkeep.recovered)
     return found
 
 

@@ -100,6 +100,11 @@ class Ledger:
         return self._folder
 
     @property
+    def lake(self) -> Lake:
+        """Return the lake whose ledger this is."""
+        return self._lake
+
+    @property
     def claims(self) -> Claims:
         """Return whom to ask before buying a call."""
         return self._shared_claims or self._machine_claims
