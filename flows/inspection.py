@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from infra.catalog.catalog import Catalog, CheckResult
 from infra.catalog.format import Format, to_format
-from infra.embedded_teacher.app import DEFAULT_MODEL
+from infra.embedded_teacher.names import is_embedded
 from infra.lake.lake import Lake
 from infra.settings import load_settings
 from sightline.errors import UsageError
@@ -65,7 +65,7 @@ def report_page(name: str, catalog: Catalog, checks: list[CheckResult]) -> str:
     options = ReportOptions(
         title=f"Sightline: {name}" if name else "Sightline report",
         recipe=name,
-        embedded_teachers=frozenset({DEFAULT_MODEL}),
+        embedded_teachers=_embedded_teachers(catalog),
     )
     return render_report(report_data(catalog.query, checks=checks, options=options))
 
@@ -92,9 +92,15 @@ def export_lake(kind: str, out: Path, lake: str | None) -> str:
             catalog.query,
             images_by(catalog.query),
             out,
-            embedded_teachers=frozenset({DEFAULT_MODEL}),
+            embedded_teachers=_embedded_teachers(catalog),
         )
     return (
         f"{manifest.rows} rows and {manifest.n_images} images in {len(manifest.files)} files "
         f"under {out}; see {out / 'README.md'}"
     )
+
+
+def _embedded_teachers(catalog: Catalog) -> frozenset[str]:
+    """Return the names in a lake whose rows must be labelled as templates."""
+    names = catalog.query("select distinct teacher from generations")["teacher"].to_pylist()
+    return frozenset(filter(is_embedded, names))

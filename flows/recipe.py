@@ -15,8 +15,9 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from infra.embedded_teacher.app import DEFAULT_MODEL as EMBEDDED_MODEL
 from infra.embedded_teacher.misbehaviour import Misbehaviour
+from infra.embedded_teacher.names import DEFAULT_MODEL as EMBEDDED_MODEL
+from infra.embedded_teacher.names import is_embedded
 from sightline.errors import RecipeError
 from sightline.provenance import fingerprint_of
 from tasks.dedup.params import DedupParams
@@ -107,7 +108,7 @@ class Recipe:
     @property
     def uses_embedded_teacher(self) -> bool:
         """Whether replies come from the teacher that ships with the project."""
-        return EMBEDDED_MODEL in self.models
+        return any(map(is_embedded, self.models))
 
     @property
     def models(self) -> tuple[str, ...]:

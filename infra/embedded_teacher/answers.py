@@ -1,7 +1,8 @@
 """Short answers: the known one, one read off the object list, and wrong ones on request.
 
 Without a reference answer only questions that the object list decides are answered (how many,
-which colour, shape, material or size); anything else is an honest "unknown".
+which colour, shape, material or size); anything else is an honest "unknown".  Who must answer
+without seeing guesses what such questions usually want, and is right as often as chance has it.
 """
 
 import re
@@ -35,6 +36,37 @@ def answer(prompt: Prompt) -> str:
     if prompt.reference is not None:
         return prompt.reference
     return _count(prompt) or _attribute(prompt) or UNKNOWN
+
+
+def guess(prompt: Prompt, seed: str) -> str:
+    """Return an answer of the kind that is asked for, chosen without knowing."""
+    question = prompt.question.lower()
+    kind = re.search(r"(?:what|which) (colo|shape|material|size)", question)
+    either = re.search(r"(\w+) or (?:the |an? )?(\w+)\s*\?", question)
+    if prompt.choices:
+        options = tuple(letter for letter, _ in prompt.choices)
+    elif "how many" in question:
+        options = ("1", "2", "3", "4")
+    elif kind:
+        options = _WORDS[kind.group(1)]
+    elif either:
+        options = (either.group(1), either.group(2))
+    elif re.match(r"(is|are|was|were|do|does|did|can|has|have)\b", question):
+        options = ("yes", "no")
+    else:
+        options = (UNKNOWN,)
+    return options[_place(len(options), seed)]
+
+
+def is_same(one: str, other: str, prompt: Prompt) -> bool:
+    """Return whether two answers say the same; a choice may be named by letter or by text."""
+    texts = {letter.lower(): text.lower() for letter, text in prompt.choices}
+
+    def plain(said: str) -> str:
+        bare = said.strip(" .()\"'").lower()
+        return texts.get(bare, bare)
+
+    return plain(one) == plain(other)
 
 
 def wrong_answer(right: str, prompt: Prompt, seed: str) -> str:

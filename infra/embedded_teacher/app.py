@@ -1,20 +1,25 @@
 """The embedded teacher's ASGI application: chat completions, models, files and batches.
 
 What a real endpoint refuses is refused alike: 401 for a wrong key, 404 for another model, 400 for
-no messages or an image that cannot be read.
+no messages or an image that cannot be read.  A reply is written before the time it takes has
+passed: its request, half a megabyte, is not held meanwhile.
 """
 
 import asyncio
 import hashlib
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from infra.embedded_teacher.batch_api import BatchApi
 from infra.embedded_teacher.batch_lines import BatchRequest
-from infra.embedded_teacher.completion import Completion, complete
+from infra.embedded_teacher.chat_request import ChatRequest, Refusal, read_chat
 from infra.embedded_teacher.misbehaviour import Misbehaviour
+from infra.embedded_teacher.models import Models, ServedModel
 from infra.embedded_teacher.request_log import Asked, Channel, Event, RequestLog
 from infra.embedded_teacher.wire import (
     Answer,
@@ -30,8 +35,8 @@ from infra.embedded_teacher.wire import (
     start_of,
 )
 
-DEFAULT_MODEL: Final = "sightline-embedded"
 CALL_HEADER: Final = b"x-sightline-call"
+_SERVER_ERROR: Final = error(500, "The server had an error", "server_error")
 MAX_REMEMBERED: Final = 200_000
 """Bodies whose attempts are counted; the oldest are forgotten first."""
 
@@ -46,8 +51,10 @@ class TeacherApp:
         log: RequestLog,
         state: Path,
         api_key: str | None = None,
+        others: Mapping[str, Misbehaviour] | None = None,
     ) -> None:
-        self._model, self._misbehaviour, self._log = model, misbehaviour, log
+        self._models = Models(model, misbehaviour, others or {}, time.monotonic)
+        self._misbehaviour, self._log = misbehaviour, log
         self._key = f"Bearer {api_key}".encode() if api_key else None
         self._batches = BatchApi(state, misbehaviour, self._answer_batched)
         self._attempts: OrderedDict[str, int] = OrderedDict()
@@ -65,10 +72,11 @@ class TeacherApp:
             return
         route = (scope["method"], scope["path"])
         if route == ("POST", "/v1/chat/completions"):
-            await self._chat(scope, await read_body(receive), send)
+            await self._chat(scope, receive, send)
         elif route == ("GET", "/v1/models"):
-            listed = {"id": self._model, "object": "model", "owned_by": "sightline"}
-            await respond(send, json_answer({"object": "list", "data": [listed]}))
+            names = self._models.names
+            listed = [{"id": n, "object": "model", "owned_by": "sightline"} for n in names]
+            await respond(send, json_answer({"object": "list", "data": listed}))
         elif route == ("GET", "/health"):
             await respond(send, json_answer({"status": "ok"}))
         elif route == ("GET", "/stats"):
@@ -78,17 +86,15 @@ class TeacherApp:
             body = await read_body(receive)
             await respond(send, self._refused(scope) or self._batches.answer(scope, body))
 
-    async def _chat(self, scope: Scope, body: bytes, send: Send) -> None:
-        call = header(scope, CALL_HEADER).decode("latin-1")
-        asked = self._take_in(body, call, "live")
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._busy += 1
         self._counts["max_in_flight"] = max(self._counts["max_in_flight"], self._busy)
-        try:
-            answer = self._refused(scope) or await self._answer(body, asked)
-            status = await self._deliver(answer, asked, send)
-        finally:
-            self._busy -= 1
-        self._settle(asked, status, answer.finish_reason)
+        with ExitStack() as load:
+            load.callback(self._no_longer_busy)
+            exchange = self._begin(scope, await read_body(receive), load)
+            await asyncio.sleep(exchange.latency_s)
+            status = await self._deliver(exchange, send)
+        self._settle(exchange.asked, status, exchange.answer.finish_reason)
 
     def _take_in(self, body: bytes, call: str, channel: Channel) -> Asked:
         digest = hashlib.sha256(body).hexdigest()
@@ -113,42 +119,57 @@ class TeacherApp:
             return None
         return error(401, "Incorrect API key provided", "invalid_api_key")
 
-    async def _answer(self, body: bytes, asked: Asked) -> Answer:
-        trouble, wire = self._misbehaviour, (asked.body_sha256, asked.attempt)
-        above = trouble.throttle_above
-        if (above is not None and self._busy > above) or trouble.happens("throttle_share", *wire):
-            return error(429, "Rate limit reached", "rate_limit_exceeded", _retry_after(trouble))
-        await asyncio.sleep(trouble.latency_s(*wire))
-        if trouble.happens("server_error_share", *wire):
-            return error(500, "The server had an error", "server_error")
-        return self._completed(body, asked)
+    def _begin(self, scope: Scope, body: bytes, load: ExitStack) -> "_Exchange":
+        """Return the answer to a body and when to give it; `load` ends with the exchange."""
+        asked = self._take_in(body, header(scope, CALL_HEADER).decode("latin-1"), "live")
+        if (refused := self._refused(scope)) is not None:
+            return _Exchange(asked, refused, self._misbehaviour)
+        found = self._understood(body)
+        if isinstance(found, Answer):
+            return _Exchange(asked, found, self._misbehaviour)
+        request, model = found
+        load.enter_context(model.being_asked())
+        if (refused := model.refusal(request, asked)) is not None:
+            return _Exchange(asked, refused, model.behaviour)
+        wire = (asked.body_sha256, asked.attempt)
+        latency_s = model.behaviour.latency_s(*wire)
+        if model.behaviour.happens("server_error_share", *wire):
+            return _Exchange(asked, _SERVER_ERROR, model.behaviour, latency_s)
+        return _Exchange(asked, model.answer(request, asked), model.behaviour, latency_s)
 
-    def _completed(self, body: bytes, asked: Asked) -> Answer:
-        made = complete(body, asked.body_sha256, asked.draw, self._model, self._misbehaviour)
-        if isinstance(made, Completion):
-            return Answer(200, made.body, made.finish_reason)
-        return error(made.status, made.message, made.code)
+    def _understood(self, body: bytes) -> tuple[ChatRequest, ServedModel] | Answer:
+        """Return what a body asks of which model, or what it is answered instead."""
+        request = read_chat(body)
+        if isinstance(request, Refusal):
+            return error(request.status, request.message, request.code)
+        model = self._models.get(request.model)
+        if model is None:
+            said = f"the model does not exist; there are {', '.join(self._models.names)}"
+            return error(404, said, "model_not_found")
+        return request, model
 
     def _answer_batched(
         self, request: BatchRequest, batch_id: str, keep: Callable[[Answer], None]
     ) -> None:
         body = json_bytes(request.body)
         asked = self._take_in(body, request.custom_id, "batch")
+        found = self._understood(body)
         if self._misbehaviour.happens("batch_error_share", asked.body_sha256, batch_id):
-            answer = error(500, "The server had an error", "server_error")
+            answer = _SERVER_ERROR
         else:
-            answer = self._completed(body, asked)
+            answer = found if isinstance(found, Answer) else found[1].answer(found[0], asked)
         keep(answer)
         self._settle(asked, answer.status, answer.finish_reason)
 
-    async def _deliver(self, answer: Answer, asked: Asked, send: Send) -> int | None:
+    async def _deliver(self, exchange: "_Exchange", send: Send) -> int | None:
         """Send the answer; return its status, null if the client did not get all of it."""
+        answer, asked = exchange.answer, exchange.asked
         wire = (asked.body_sha256, asked.attempt)
         connection: Any = getattr(send, "__self__", None)
-        if self._misbehaviour.happens("disconnect_before_share", *wire):
+        if exchange.behaviour.happens("disconnect_before_share", *wire):
             connection.transport.abort()
             return None
-        if self._misbehaviour.happens("disconnect_within_share", *wire):
+        if exchange.behaviour.happens("disconnect_within_share", *wire):
             half = answer.body[: len(answer.body) // 2]
             await send(start_of(answer))
             await send({"type": "http.response.body", "body": half, "more_body": True})
@@ -157,7 +178,15 @@ class TeacherApp:
         await respond(send, answer)
         return None if connection is not None and connection.disconnected else answer.status
 
+    def _no_longer_busy(self) -> None:
+        self._busy -= 1
 
-def _retry_after(trouble: Misbehaviour) -> tuple[tuple[bytes, bytes], ...]:
-    seconds = trouble.retry_after_s
-    return () if seconds is None else ((b"retry-after", f"{seconds:g}".encode()),)
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request, the answer to it, whose mistakes apply, and how long the answer takes."""
+
+    asked: Asked
+    answer: Answer
+    behaviour: Misbehaviour
+    latency_s: float = 0.0

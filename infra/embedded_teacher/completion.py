@@ -1,8 +1,9 @@
-"""From the body of a chat completion request to the body of its response; pure.
+"""From a chat completion request to the body of its response; pure.
 
-The seed of all wording is the sha256 of the messages' text and images, the parameter `seed` and
-the draw; limits and temperature do not enter, so the retry of a cut reply says the same in full.
-At temperature 0 seed and draw do not matter either.
+The seed of all wording is the sha256 of the question's text and images, the parameter `seed` and
+the draw; limits, temperature and repair turns do not enter, so the retry of a cut or unreadable
+reply says the same in full.  At temperature 0 seed and draw do not matter either.  Every model but
+the server's own has its name in the seed: two models differ as two people would.
 """
 
 import hashlib
@@ -11,20 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from infra.embedded_teacher.chat_request import CHARS_PER_TOKEN, ChatRequest, tokens_of
+from infra.embedded_teacher.forms import conform, schema_of, wants_json
 from infra.embedded_teacher.misbehaviour import Misbehaviour, chance
-from infra.embedded_teacher.prompt import (
-    image_size,
-    image_tokens,
-    message_images,
-    message_text,
-    read_prompt,
+from infra.embedded_teacher.prompt import read_prompt
+from infra.embedded_teacher.request_log import Asked
+from infra.embedded_teacher.writer import (
+    Mistakes,
+    reply_fields,
+    write_refusal,
+    write_reply,
+    write_thinking,
 )
-from infra.embedded_teacher.writer import Mistakes, write_refusal, write_reply, write_thinking
+from infra.teacher.probe_image import QUESTION, SQUARES
 
-CHARS_PER_TOKEN: Final = 4
-MESSAGE_TOKENS: Final = 4
 DEFAULT_MAX_TOKENS: Final = 4096
-MAX_CHOICES: Final = 128
+BLIND_GUESS: Final = "red"
+"""Said of all squares by who sees none: at most one is right, whatever the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +40,6 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the request is no request."""
-
-    status: int
-    message: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Choice:
     content: str | None
     refusal: str | None
@@ -53,105 +48,112 @@ class _Choice:
 
     @property
     def thinking_tokens(self) -> int:
-        return _tokens(self.thinking or "")
+        return tokens_of(self.thinking or "")
 
     @property
     def tokens(self) -> int:
-        return _tokens(self.content or self.refusal or "") + self.thinking_tokens
+        return tokens_of(self.content or self.refusal or "") + self.thinking_tokens
 
 
-def complete(
-    body: bytes, body_sha256: str, draw: str, model: str, trouble: Misbehaviour
-) -> Completion | Refusal:
-    """Return the response to a request body.
+def complete(request: ChatRequest, asked: Asked, trouble: Misbehaviour, voice: str) -> Completion:
+    """Return the response to a request.
 
     Args:
-        body: as received.
-        body_sha256: of `body`.
-        draw: which sample the client asks for; any text.
-        model: the only model there is.
+        request: what is asked.
+        asked: how it came in.
         trouble: which mistakes to make, and how often.
+        voice: which of the server's models speaks; empty for its own.
     """
-    try:
-        request = json.loads(body)
-    except ValueError:
-        return Refusal(400, "the body is not JSON", "invalid_json")
-    messages = request.get("messages") if isinstance(request, dict) else None
-    if not isinstance(messages, list) or not messages:
-        return Refusal(400, "`messages` must be a list with at least one message", "invalid_value")
-    if request.get("model") != model:
-        return Refusal(404, f"the model does not exist; there is {model!r}", "model_not_found")
-    sizes = [image_size(url) for url in message_images(messages)]
-    if None in sizes:
-        return Refusal(400, "an image cannot be read", "invalid_image")
-    text = message_text(messages)
-    tokens_in = _tokens(text) + MESSAGE_TOKENS * len(messages)
-    tokens_in += sum(image_tokens(*size) for size in sizes if size)
-    choices = _choices(request, text, _seed(request, messages, text, draw), trouble)
+    seed_of = _seed(request, asked.draw, voice)
+    choices = [_choice(request, seed_of(n), trouble) for n in range(request.choices)]
     return Completion(
-        body=_response(body_sha256, draw, model, choices, tokens_in),
+        body=_response(request, asked, choices, prompt_tokens(request, trouble)),
         finish_reason=choices[0].finish_reason,
     )
 
 
-def _seed(
-    request: dict[str, Any], messages: list[Any], text: str, draw: str
-) -> Callable[[int], str]:
+def prompt_tokens(request: ChatRequest, trouble: Misbehaviour) -> int:
+    """Return what the prompt counts; images that are ignored count nothing."""
+    images = 0 if trouble.blind else sum(image.tokens for image in request.images)
+    return request.text_tokens + images
+
+
+def _seed(request: ChatRequest, draw: str, voice: str) -> Callable[[int], str]:
     """Return the seed of the n-th choice."""
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    for url in message_images(messages):
-        digest.update(hashlib.sha256(url.encode("utf-8", "surrogatepass")).digest())
-    base = digest.hexdigest()
-    if request.get("temperature") == 0:
+    base = f"{request.identity}/{voice}" if voice else request.identity
+    if request.temperature == 0:
         return lambda number: f"{base}/{number}"
-    return lambda number: f"{base}/{request.get('seed', 0)}/{draw}/{number}"
+    return lambda number: f"{base}/{request.seed}/{draw}/{number}"
 
 
-def _choices(
-    request: dict[str, Any], text: str, seed_of: Callable[[int], str], trouble: Misbehaviour
-) -> list[_Choice]:
-    asked, prompt = request.get("n"), read_prompt(text)
-    count = asked if isinstance(asked, int) and 0 < asked <= MAX_CHOICES else 1
-    limit = request.get("max_completion_tokens") or request.get("max_tokens")
-    max_tokens = limit if isinstance(limit, int) and limit > 0 else DEFAULT_MAX_TOKENS
-    choices: list[_Choice] = []
-    for seed in map(seed_of, range(count)):
-        if trouble.happens("refusal_share", seed):
-            choices.append(_Choice(None, write_refusal(seed), None, "stop"))
-            continue
-        mistakes = Mistakes(
-            wrong_answer=trouble.happens("wrong_answer_share", seed),
-            wrong_box=trouble.happens("wrong_box_share", seed),
-            malformed=trouble.happens("malformed_share", seed),
-        )
-        is_empty = trouble.happens("empty_share", seed)
-        content = "" if is_empty else write_reply(prompt, seed, mistakes)
-        thinking = write_thinking(prompt, seed) if trouble.reasoning else None
-        is_cut = trouble.happens("truncation_share", seed, str(max_tokens))
-        room = int(_tokens(content) * chance(seed, "cut at")) if is_cut else max_tokens
-        choices.append(_limited(content, thinking, min(room, max_tokens), is_cut=is_cut))
-    return choices
+def _choice(request: ChatRequest, seed: str, trouble: Misbehaviour) -> _Choice:
+    max_tokens = request.max_tokens or DEFAULT_MAX_TOKENS
+    if request.images and QUESTION in request.question:
+        return _limited(_colours(request, trouble), None, max_tokens, is_cut=False)
+    if trouble.happens("refusal_share", seed):
+        return _Choice(None, write_refusal(seed), None, "stop")
+    thinking = write_thinking(read_prompt(request.question), seed)
+    is_empty = trouble.happens("empty_share", seed)
+    content, apart = _thought(
+        "" if is_empty else _content(request, seed, trouble), thinking, trouble
+    )
+    is_cut = trouble.happens("truncation_share", seed, str(max_tokens))
+    room = int(tokens_of(content) * chance(seed, "cut at")) if is_cut else max_tokens
+    return _limited(content, apart, min(room, max_tokens), is_cut=is_cut)
+
+
+def _content(request: ChatRequest, seed: str, trouble: Misbehaviour) -> str:
+    """Return the reply; one that must be JSON is never malformed, and keeps to its schema."""
+    prompt, form = read_prompt(request.question), request.response_format
+    is_bound = trouble.structured and wants_json(form)
+    malformed = "malformed_again_share" if request.is_retry else "malformed_share"
+    mistakes = Mistakes(
+        wrong_answer=trouble.happens("wrong_answer_share", seed),
+        wrong_box=trouble.happens("wrong_box_share", seed),
+        malformed=not is_bound and trouble.happens(malformed, seed),
+    )
+    schema = schema_of(form) if is_bound else None
+    if schema is None:
+        return write_reply(prompt, seed, mistakes)
+    return json.dumps(conform(reply_fields(prompt, seed, mistakes), schema), ensure_ascii=False)
+
+
+def _colours(request: ChatRequest, trouble: Misbehaviour) -> str:
+    """Return the answer to the probe: what the pixels say, or one guess for all squares."""
+    seen = [BLIND_GUESS] * SQUARES if trouble.blind else request.images[0].colours_in_row()
+    return ", ".join(seen)
+
+
+def _thought(content: str, thinking: str, trouble: Misbehaviour) -> tuple[str, str | None]:
+    """Return (content, thinking apart) in the form that this model thinks in."""
+    match trouble.thinking:
+        case "field":
+            return content, thinking
+        case "tags":
+            return f"<think>\n{thinking}\n</think>\n\n{content}", None
+        case "kimi":
+            return f"◁think▷{thinking}◁/think▷{content}", None
+        case "none":
+            return content, None
 
 
 def _limited(content: str, thinking: str | None, room: int, *, is_cut: bool) -> _Choice:
     """Return the choice within `room` tokens; thinking comes first and counts."""
-    if not is_cut and _tokens(thinking or "") + _tokens(content) <= room:
+    if not is_cut and tokens_of(thinking or "") + tokens_of(content) <= room:
         return _Choice(content, None, thinking, "stop")
     kept = thinking[: room * CHARS_PER_TOKEN] if thinking is not None and not is_cut else thinking
-    left = room if is_cut else max(0, room - _tokens(kept or ""))
+    left = room if is_cut else max(0, room - tokens_of(kept or ""))
     return _Choice(content[: left * CHARS_PER_TOKEN], None, kept, "length")
 
 
-def _response(
-    body_sha256: str, draw: str, model: str, choices: list[_Choice], tokens_in: int
-) -> bytes:
+def _response(request: ChatRequest, asked: Asked, choices: list[_Choice], tokens_in: int) -> bytes:
     tokens_out = sum(choice.tokens for choice in choices)
-    identity = hashlib.sha256(f"{body_sha256}/{draw}".encode()).hexdigest()[:24]
+    identity = hashlib.sha256(f"{asked.body_sha256}/{asked.draw}".encode()).hexdigest()[:24]
     response = {
         "id": f"chatcmpl-{identity}",
         "object": "chat.completion",
         "created": 0,
-        "model": model,
+        "model": request.model,
         "choices": [_choice_json(number, choice) for number, choice in enumerate(choices)],
         "usage": {
             "prompt_tokens": tokens_in,
@@ -175,7 +177,3 @@ def _choice_json(number: int, choice: _Choice) -> dict[str, Any]:
     if choice.thinking is not None:
         message["reasoning_content"] = choice.thinking
     return {"index": number, "message": message, "finish_reason": choice.finish_reason}
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text) // CHARS_PER_TOKEN)

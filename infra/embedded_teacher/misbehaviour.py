@@ -1,18 +1,20 @@
-"""How the embedded teacher goes wrong, and the hash that decides when.
+"""How the embedded teacher behaves and goes wrong, and the hash that decides when.
 
 Nothing is drawn at random.  Trouble on the wire (429, 500, disconnect, latency) is decided by the
 request body *and* the number of times it was tried, so a retry may succeed.  Trouble in the reply
 (wrong, refused, cut, empty) is decided by the request alone, so a dataset comes out the same
-however often the wire failed on the way.
+however often the wire failed on the way.  Only rates and windows go by the clock.
 """
 
 import hashlib
 import math
 import statistics
 from dataclasses import dataclass, fields
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from sightline.errors import UsageError
+
+Thinking = Literal["none", "field", "tags", "kimi"]
 
 _NORMAL: Final = statistics.NormalDist()
 _SHARES: Final = frozenset(
@@ -23,6 +25,7 @@ _SHARES: Final = frozenset(
         "disconnect_within_share",
         "truncation_share",
         "malformed_share",
+        "malformed_again_share",
         "refusal_share",
         "empty_share",
         "wrong_answer_share",
@@ -31,6 +34,7 @@ _SHARES: Final = frozenset(
         "batch_expire_share",
     }
 )
+_WINDOWS: Final = ("throttle_window", "outage_window")
 
 
 def chance(*parts: str) -> float:
@@ -53,12 +57,21 @@ class Misbehaviour:
         disconnect_before_share: the connection is cut before any answer.
         disconnect_within_share: the connection is cut in the middle of the answer.
         truncation_share: the reply is cut, finish_reason `length`.
-        malformed_share: the reply is no valid JSON.
+        malformed_share: the reply is no valid JSON; a repair turn is answered well-formed.
+        malformed_again_share: a repair turn is answered with no valid JSON either.
         refusal_share: the reply is a refusal.
         empty_share: the reply is empty.
         wrong_answer_share: the answer is wrong.
         wrong_box_share: the RoI is off target, of no size, or in 0..1000.
-        reasoning: the reply's thinking comes apart, as `reasoning_content`.
+        thinking: whether the reply thinks first: in `reasoning_content`, in tags before the reply
+            as most models write them, or as Kimi does.
+        blind: images are ignored, as by a server whose model has no vision tower.
+        structured: `response_format` is honoured; else it is ignored.
+        requests_per_minute: 429 beyond; null is no limit. Both limits are told in headers.
+        tokens_per_minute: 429 beyond; a request counts its prompt or its limit, the larger.
+        burst_s: how much of the rates may be used at once, in seconds.
+        throttle_window: 429 from one second to another, counted from the first request.
+        outage_window: 503 from one second to another, counted from the first request.
         batch_seconds: time a batch takes from its creation to its end.
         batch_error_share: status 500 for a request of a batch.
         batch_expire_share: a request of a batch is never executed; the batch ends as expired.
@@ -77,11 +90,19 @@ class Misbehaviour:
     disconnect_within_share: float = 0.0
     truncation_share: float = 0.0
     malformed_share: float = 0.0
+    malformed_again_share: float = 0.0
     refusal_share: float = 0.0
     empty_share: float = 0.0
     wrong_answer_share: float = 0.0
     wrong_box_share: float = 0.0
-    reasoning: bool = False
+    thinking: Thinking = "none"
+    blind: bool = False
+    structured: bool = True
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    burst_s: float = 60.0
+    throttle_window: tuple[float, float] | None = None
+    outage_window: tuple[float, float] | None = None
     batch_seconds: float = 0.0
     batch_error_share: float = 0.0
     batch_expire_share: float = 0.0
@@ -98,6 +119,13 @@ class Misbehaviour:
             if getattr(self, name) < 0:
                 msg = f"{name}: must not be negative, found {getattr(self, name)!r}"
                 raise UsageError(msg)
+        for name in ("requests_per_minute", "tokens_per_minute", "burst_s"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                msg = f"{name}: must be above 0, found {value!r}"
+                raise UsageError(msg)
+        if self.thinking not in get_args(Thinking):
+            msg = f"thinking: expected one of {get_args(Thinking)}, found {self.thinking!r}"
+            raise UsageError(msg)
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:
@@ -111,12 +139,18 @@ class Misbehaviour:
         if unknown:
             msg = f"unknown misbehaviour {unknown}; known: {', '.join(known)}"
             raise UsageError(msg)
-        return cls(**values)
+        windows = {name: tuple(values[name]) for name in _WINDOWS if values.get(name) is not None}
+        return cls(**values | windows)
 
     def happens(self, name: str, *parts: str) -> bool:
         """Return whether the trouble called `name` befalls the request that `parts` identify."""
         share: float = getattr(self, name)
         return share > 0.0 and chance(name, *parts) < share
+
+    def is_in(self, window: Literal["throttle_window", "outage_window"], since_s: float) -> bool:
+        """Return whether a window is open, `since_s` after the first request."""
+        span: tuple[float, float] | None = getattr(self, window)
+        return span is not None and span[0] <= since_s < span[1]
 
     def latency_s(self, *parts: str) -> float:
         """Return the time to answer: log-normal around the median."""

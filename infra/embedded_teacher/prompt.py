@@ -1,28 +1,25 @@
-"""What the embedded teacher understands of a request: the labelled lines, and the images' sizes.
+"""What the embedded teacher understands of a request's text: its labelled lines.
 
 Labels stand at the start of a line; of a label that occurs twice the last counts for `Task` and
 `Round` (they close the prompt) and the first for the others, so a question that quotes a label
 does not change the task.  Boxes keep their text as well, for citing them exactly as given.
 """
 
-import base64
-import binascii
-import io
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Literal
-
-from PIL import Image, UnidentifiedImageError
+from typing import Final, Literal, get_args
 
 from sightline.boxes import Box, as_box
 
-Task = Literal["zoom", "final", "single"]
+Task = Literal["zoom", "final", "single", "judge", "rewrite", "blind", "masked"]
+TASKS: Final[dict[str, Task]] = {task: task for task in get_args(Task)}
 
 _BOX: Final = r"\[\s*([^\[\]]+?)\s*\]"
 _OBJECT: Final = re.compile(
     rf"^-\s*(?P<id>[^.\s]+)\.\s+(?P<name>.+?)\s+{_BOX}(?:\s+depth\s+(?P<depth>[0-9.]+))?\s*$",
     re.MULTILINE,
 )
+_REASONING: Final = re.compile(r"^Reasoning \d{1,3}:[ \t]*(.*)", re.MULTILINE)
 _CHOICE: Final = re.compile(r"\(([A-Z])\)\s*(.*?)\s*(?=\([A-Z]\)|$)")
 
 
@@ -54,21 +51,25 @@ class Prompt:
     target: Box | None
     objects: tuple[SeenObject, ...]
     round: int
+    given: str = ""
+    reasonings: tuple[str, ...] = ()
 
 
 def read_prompt(text: str) -> Prompt:
     """Return the labelled lines of `text`; total on any input."""
-    task = _last(r"Task:\s*(zoom|final|single)\b", text)
+    task = _last(rf"Task:\s*({'|'.join(TASKS)})\b", text)
     target = _first(rf"Target region:\s*{_BOX}", text)
     rounds = _last(r"Round:\s*(\d{1,3})\b", text)
     return Prompt(
-        task="zoom" if task == "zoom" else "final" if task == "final" else "single",
+        task=TASKS[task or "single"],
         question=_first(r"Question:[ \t]*(.*)", text) or "",
         choices=tuple(_CHOICE.findall(_first(r"Choices:[ \t]*(.*)", text) or "")),
         reference=_first(r"Reference answer:[ \t]*(.*)", text) or None,
         target=_box(target) if target else None,
         objects=tuple(o for match in _OBJECT.finditer(text) if (o := _object(match))),
         round=int(rounds) if rounds else 1,
+        given=_first(r"Given answer:[ \t]*(.*)", text) or "",
+        reasonings=tuple(match.group(1).strip() for match in _REASONING.finditer(text)),
     )
 
 
@@ -105,48 +106,3 @@ def _object(match: re.Match[str]) -> SeenObject | None:
         depth=depth,
         depth_text=depth_text,
     )
-
-
-def message_text(messages: list[Any]) -> str:
-    """Return all text of a request's messages, one part after another."""
-    texts: list[str] = []
-    for message in messages:
-        content = message.get("content") if isinstance(message, dict) else None
-        parts = content if isinstance(content, list) else [{"text": content}]
-        texts += [t for p in parts if isinstance(p, dict) and isinstance(t := p.get("text"), str)]
-    return "\n".join(texts)
-
-
-def message_images(messages: list[Any]) -> list[str]:
-    """Return the URLs of a request's images."""
-    urls: list[str] = []
-    for message in messages:
-        content = message.get("content") if isinstance(message, dict) else None
-        for part in content if isinstance(content, list) else []:
-            image = part.get("image_url") if isinstance(part, dict) else None
-            url = image.get("url") if isinstance(image, dict) else image
-            if isinstance(url, str):
-                urls.append(url)
-    return urls
-
-
-def image_size(data_url: str) -> tuple[int, int] | None:
-    """Return (width, height) of a data URL's image, null if it is none or cannot be read."""
-    head, _, encoded = data_url.partition(";base64,")
-    if not head.startswith("data:") or not encoded:
-        return None
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as image:
-            return image.size
-    except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return None
-    except Image.DecompressionBombError:
-        return None
-
-
-def image_tokens(width: int, height: int) -> int:
-    """Return what an image counts: 85 + 170 per 512 px tile after scaling (gpt-4o's rule)."""
-    fit = min(1.0, 2048 / max(width, height))
-    fit *= min(1.0, 768 / max(1.0, min(width, height) * fit))
-    tiles = -(-max(1, round(width * fit)) // 512) * -(-max(1, round(height * fit)) // 512)
-    return 85 + 170 * tiles

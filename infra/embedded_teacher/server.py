@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +26,9 @@ from typing import Any, Final, Self
 
 import uvicorn
 
-from infra.embedded_teacher.app import DEFAULT_MODEL, TeacherApp
+from infra.embedded_teacher.app import TeacherApp
 from infra.embedded_teacher.misbehaviour import Misbehaviour
+from infra.embedded_teacher.names import DEFAULT_MODEL
 from infra.embedded_teacher.request_log import RequestLog
 from sightline.errors import TeacherError
 
@@ -44,8 +45,9 @@ class ServerConfig:
     Attributes:
         host: address to listen on.
         port: 0 for any free one.
-        model: the only model listed.
-        misbehaviour: how it goes wrong.
+        model: its own model; the name with a suffix is a model that words things differently.
+        misbehaviour: how it goes wrong; what concerns batches counts for all models.
+        others: further models by name, and how each of them goes wrong.
         log: JSONL file of every request; null for none.
         state: folder that files and batches outlive the server in; null forgets them.
         api_key: the key clients must send; null takes any.
@@ -55,6 +57,7 @@ class ServerConfig:
     port: int = 0
     model: str = DEFAULT_MODEL
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)
+    others: Mapping[str, Misbehaviour] = field(default_factory=dict)
     log: Path | None = None
     state: Path | None = None
     api_key: str | None = field(default=None, repr=False)
@@ -67,9 +70,12 @@ class ServerConfig:
     def from_json(cls, text: str) -> Self:
         """Return the configuration that `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
-        misbehaviour = Misbehaviour.from_mapping(values.pop("misbehaviour"))
+        troubles = {
+            "misbehaviour": Misbehaviour.from_mapping(values["misbehaviour"]),
+            "others": {n: Misbehaviour.from_mapping(v) for n, v in values["others"].items()},
+        }
         paths = {name: Path(values[name]) for name in _PATHS if values[name] is not None}
-        return cls(**values | paths | {"misbehaviour": misbehaviour})
+        return cls(**values | paths | troubles)
 
 
 def serve(config: ServerConfig, on_ready: Callable[[str], None] | None = None) -> None:
@@ -83,7 +89,9 @@ def serve(config: ServerConfig, on_ready: Callable[[str], None] | None = None) -
     base_url = f"http://{host}:{listener.getsockname()[1]}/v1"
     log = RequestLog(config.log)
     state = config.state or Path(tempfile.mkdtemp(prefix="embedded_teacher_"))
-    teacher = TeacherApp(config.model, config.misbehaviour, log, state, config.api_key)
+    teacher = TeacherApp(
+        config.model, config.misbehaviour, log, state, config.api_key, config.others
+    )
 
     def on_started() -> None:
         teacher.resume()

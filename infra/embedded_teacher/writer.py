@@ -16,6 +16,7 @@ from typing import Final
 from infra.embedded_teacher.answers import UNKNOWN, answer, named_in, wrong_answer
 from infra.embedded_teacher.misbehaviour import chance
 from infra.embedded_teacher.prompt import Prompt, SeenObject
+from infra.embedded_teacher.reviews import REVIEWS, review_fields
 from sightline.boxes import FULL_VIEW, Box, clip, intersection_area
 
 MIN_MARGIN: Final = 0.05
@@ -54,21 +55,23 @@ class Mistakes:
 
 def write_reply(prompt: Prompt, seed: str, mistakes: Mistakes) -> str:
     """Return the reply text: a JSON object with the keys its task asks for."""
-    if prompt.task == "zoom":
-        fields: dict[str, object] = {
-            "description": _description(prompt),
-            "roi": _wrong_roi(prompt, seed) if mistakes.wrong_box else list(_roi(prompt, seed)),
-            "reasoning": _reasoning(prompt, seed, _choose(_LOOKS, seed)),
-        }
-    else:
-        right = answer(prompt)
-        said = wrong_answer(right, prompt, seed) if mistakes.wrong_answer else right
-        ending = _NO_ENDING if said == UNKNOWN else _choose(_ENDINGS, seed).format(answer=said)
-        fields = {"reasoning": _reasoning(prompt, seed, ending), "answer": said}
-        if prompt.task == "single":
-            fields = {"description": _description(prompt)} | fields
-    text = json.dumps(fields, ensure_ascii=False)
+    text = json.dumps(reply_fields(prompt, seed, mistakes), ensure_ascii=False)
     return _broken(text, seed) if mistakes.malformed else text
+
+
+def reply_fields(prompt: Prompt, seed: str, mistakes: Mistakes) -> dict[str, object]:
+    """Return what the reply says, by the keys its task asks for."""
+    if prompt.task in REVIEWS:
+        return review_fields(prompt, seed, is_wrong=mistakes.wrong_answer)
+    if prompt.task == "zoom":
+        roi = _wrong_roi(prompt, seed) if mistakes.wrong_box else list(_roi(prompt, seed))
+        looking = _reasoning(prompt, seed, _choose(_LOOKS, seed))
+        return {"description": _description(prompt), "roi": roi, "reasoning": looking}
+    right = answer(prompt)
+    said = wrong_answer(right, prompt, seed) if mistakes.wrong_answer else right
+    ending = _NO_ENDING if said == UNKNOWN else _choose(_ENDINGS, seed).format(answer=said)
+    fields: dict[str, object] = {"reasoning": _reasoning(prompt, seed, ending), "answer": said}
+    return {"description": _description(prompt)} | fields if prompt.task == "single" else fields
 
 
 def _broken(text: str, seed: str) -> str:

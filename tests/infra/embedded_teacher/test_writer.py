@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.embedded_teacher.answers import answer, wrong_answer
-from infra.embedded_teacher.prompt import Prompt, image_tokens, read_prompt
+from infra.embedded_teacher.images import image_tokens
+from infra.embedded_teacher.prompt import Prompt, read_prompt
 from infra.embedded_teacher.writer import Mistakes, write_reply
 from sightline.boxes import Box, area, as_box, contains, from_view, to_view
 from tests.infra.teachers import PROMPT

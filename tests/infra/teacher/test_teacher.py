@@ -110,7 +110,7 @@ def test_truncated_reply_is_asked_once_more_with_twice_the_room(
 
 
 def test_thinking_comes_apart(tmp_path: Path):
-    with server_that(reasoning=True) as server, teacher_at(server.base_url, tmp_path) as (t, _):
+    with server_that(thinking="field") as server, teacher_at(server.base_url, tmp_path) as (t, _):
         response = t.ask_sync(ask_for(1))
     assert response.thinking is not None
     assert "red cube ([0.10,0.20,0.30,0.45], depth 0.83)" in response.thinking
