@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.recipe import Recipe
-from infra.embedded_teacher.app import DEFAULT_MODEL as EMBEDDED_MODEL
+from infra.embedded_teacher.names import is_embedded
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.execution import RunContext
 from infra.git import git_tree
@@ -73,20 +73,18 @@ class TeacherDesk:
     def _endpoints(self) -> tuple[Endpoint, ...]:
         """Return where the recipe's models are served.
 
-        The embedded teacher is started for this run where nobody else serves its model.
+        The embedded teacher is started for this run where nobody else serves its models.
         """
         settings, models = self._settings, self._recipe.models
         if settings.endpoints_file is not None or settings.teacher_base_url is not None:
             named = settings.endpoints
         else:
-            others = tuple(model for model in models if model != EMBEDDED_MODEL)
+            others = tuple(model for model in models if not is_embedded(model))
             named = (replace(settings.default_endpoint, models=others),)
-        is_served = any(endpoint.serves(EMBEDDED_MODEL) for endpoint in named)
-        if is_served or not self._recipe.uses_embedded_teacher:
-            return named
-        return (self._embedded(), *named)
+        templates = [m for m in models if is_embedded(m) and not any(e.serves(m) for e in named)]
+        return (self._embedded(tuple(templates)), *named) if templates else named
 
-    def _embedded(self) -> Endpoint:
+    def _embedded(self, models: tuple[str, ...]) -> Endpoint:
         server = EmbeddedTeacher(ServerConfig(misbehaviour=self._recipe.embedded_teacher))
         base_url = self._opened.enter_context(server).base_url
         return replace(
@@ -94,7 +92,7 @@ class TeacherDesk:
             name=EMBEDDED_NAME,
             base_url=base_url,
             api_key=None,
-            models=(EMBEDDED_MODEL,),
+            models=models,
         )
 
     def _config(self) -> TeacherConfig:
