@@ -114,6 +114,9 @@ BREAKS: dict[str, dict[str, Break]] = {
         "no call": without("ledger", 0),
         "other draw": changed("ledger", 0, draw=1),
     },
+    "batch_answers_in_ledger": {
+        "no call": changed("batch_requests", 0, result="answered"),
+    },
     "duplicates_not_bought": {"bought": changed("generations", 2, subject_id="s3")},
     "depth_ranges": {
         "lo above hi": changed("depth_maps", 0, lo=3.0),

@@ -66,7 +66,13 @@ class Collector:
         """
         self._ledger, self._past, self._want = ledger, past, want
         self._lock = threading.Lock()
+        self._held_in: set[str] = set()
         self._counts = dict.fromkeys(("answered", "wanted", "waiting", "given_up"), 0)
+
+    @property
+    def held_in(self) -> frozenset[str]:
+        """Return the open batches that hold calls which were asked for."""
+        return frozenset(self._held_in)
 
     @property
     def counts(self) -> WaveCounts:
@@ -92,8 +98,9 @@ class Collector:
         if detail is not None:
             self._count("given_up")
             return _without_answer(key, detail)
-        if self._past.batch_of(key) is not None:
+        if (batch_key := self._past.batch_of(key)) is not None:
             self._count("waiting")
+            self._held_in.add(batch_key)
         elif self._want is None:
             msg = "a call is neither in the ledger nor in a batch; run the batch build again"
             raise TeacherError(msg)

@@ -8,7 +8,7 @@ run days later on another machine.
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from infra.teacher.batch.collector import Collector
 from infra.teacher.batch.outbox import FileLimits, Outbox, RequestFile
 from infra.teacher.batch.receiving import Received, Receiver
 from infra.teacher.batch.record import Batch, BatchState
-from infra.teacher.batch.sending import Payer, Sender, sending
+from infra.teacher.batch.sending import Payer, Sender, SendingError, sending
 from infra.teacher.budget import Caps
 from infra.teacher.prices import Prices
 from infra.teacher.types import Request
@@ -49,6 +49,19 @@ class BatchOptions:
     caps: Caps = field(default_factory=Caps)
 
 
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """One walk: who answers it, and which batches it sent."""
+
+    collector: Collector
+    sent: list[Batch] = field(default_factory=list)
+
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """Return the open batches that hold what the walk lacked."""
+        return self.collector.held_in | {batch.batch_key for batch in self.sent}
+
+
 class BatchDesk:
     """The batches of one lake, for one run."""
 
@@ -68,8 +81,8 @@ class BatchDesk:
         return Collector(self._ledger, self.book.past_tries(), None)
 
     @contextmanager
-    def wave(self, payer: Payer) -> Iterator[Collector]:
-        """Give an asker, and send what it was asked in vain when the block ends.
+    def wave(self, payer: Payer) -> Iterator[Wave]:
+        """Give an asker, and send what it was asked in vain: full files at once, the rest last.
 
         Raises:
             TeacherError: somebody else is sending, or an endpoint refuses.
@@ -80,11 +93,13 @@ class BatchDesk:
             past = self.book.past_tries()
 
             def send(file: RequestFile) -> None:
-                Sender(self.book, self._client_for(file.teacher)).send(file, payer, past)
+                sender = Sender(self.book, self._client_for(file.teacher))
+                wave.sent.append(sender.send(file, payer, past))
 
             outbox = Outbox(Path(folder), self._url_of, self._options.limits, self._price, send)
             outbox.limit(self._options.caps, self._spent + held_by(self.book.open_batches()))
-            yield Collector(self._ledger, past, outbox.add)
+            wave = Wave(Collector(self._ledger, past, outbox.add))
+            yield wave
             outbox.close()
             self._refuse_standstill(outbox)
 
@@ -95,6 +110,9 @@ class BatchDesk:
             TeacherError: an endpoint does not answer.
             LakeError: the lake does not take the answers.
         """
+        if any(batch.state is not BatchState.SUBMITTED for batch in self.book.open_batches()):
+            with suppress(SendingError), sending(self._ledger):
+                self._settle_left()
         received = [
             Receiver(self.book, self._ledger, self._prices, client).receive(batch)
             for batch in self.book.open_batches()

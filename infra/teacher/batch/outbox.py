@@ -2,8 +2,8 @@
 
 A line holds its images as base64, so a wave of a million calls is hundreds of gigabytes: lines go
 to disk as they come, and a full file is handed on, and deleted, before the next one grows.  One
-file holds one model, as the protocol demands.  A call that does not fit under the caps is left out;
-a later wave finds it again.
+file holds one model, as the protocol demands, and one step, which pays for it.  A call that does
+not fit under the caps is left out; a later wave finds it again.
 """
 
 import threading
@@ -24,6 +24,10 @@ MAX_BYTES: Final = 200_000_000
 """OpenAI's limits of one input file, read as decimal megabytes to be on the safe side."""
 
 
+_Kind = tuple[str, str | None]
+"""(model, step): what one file is of."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileLimits:
     """What one file may hold."""
@@ -34,9 +38,10 @@ class FileLimits:
 
 @dataclass(slots=True)
 class RequestFile:
-    """Requests of one model, their lines on disk."""
+    """Requests of one step to one model, their lines on disk; a null step is the payer's."""
 
     teacher: str
+    step: str | None
     path: Path
     n_bytes: int = 0
     worst_case_usd: float = 0.0
@@ -57,7 +62,7 @@ class Outbox:
         """Write files in `folder`.
 
         Args:
-            folder: of a disk with room for one file per model.
+            folder: of a disk with room for one file per model and step.
             url_of: gives what lines of a model name as their address.
             limits: of one file.
             price: the most a call can cost, USD.
@@ -65,7 +70,7 @@ class Outbox:
         """
         self._folder, self._url_of, self._limits = folder, url_of, limits
         self._price, self._send = price, send
-        self._files: dict[str, RequestFile] = {}
+        self._files: dict[_Kind, RequestFile] = {}
         self._seen: set[int] = set()
         self._lock = threading.Lock()
         self._caps, self._held = Caps(), Exposure()
@@ -93,7 +98,7 @@ class Outbox:
             if not fits(self._caps, self._held, more):
                 self.postponed = self.postponed or more
                 return
-            file = self._room_for(request.model, len(line))
+            file = self._room_for((request.model, request.step), len(line))
             self._append(file, request, line, worst_case_usd)
             self._seen.add(slot)
             self._held += more
@@ -105,20 +110,20 @@ class Outbox:
             TeacherError: a file could not be sent.
         """
         with self._lock:
-            for teacher in list(self._files):
-                self._hand_on(teacher)
+            for kind in list(self._files):
+                self._hand_on(kind)
 
-    def _room_for(self, teacher: str, n_bytes: int) -> RequestFile:
-        file = self._files.get(teacher)
+    def _room_for(self, kind: _Kind, n_bytes: int) -> RequestFile:
+        file = self._files.get(kind)
         if file is not None and (
             len(file.requests) >= self._limits.requests
             or file.n_bytes + n_bytes > self._limits.bytes
         ):
-            self._hand_on(teacher)
+            self._hand_on(kind)
             file = None
         if file is None:
             path = self._folder / f"{len(self._seen)}.jsonl"
-            file = self._files[teacher] = RequestFile(teacher, path)
+            file = self._files[kind] = RequestFile(*kind, path)
         return file
 
     def _append(
@@ -130,8 +135,8 @@ class Outbox:
         file.n_bytes += len(line)
         file.worst_case_usd += worst_case_usd
 
-    def _hand_on(self, teacher: str) -> None:
-        file = self._files.pop(teacher)
+    def _hand_on(self, kind: _Kind) -> None:
+        file = self._files.pop(kind)
         try:
             self._send(file)
         finally:

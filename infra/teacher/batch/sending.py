@@ -36,10 +36,14 @@ SENDING: Final[CallKey] = (sha256(b"sightline: who sends batches").hexdigest(), 
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Who pays for a batch, for the ledger."""
+    """Who pays for a batch, for the ledger; `step` where a request names none."""
 
     recipe: str
     step: str
+
+
+class SendingError(TeacherError):
+    """Another process is sending batches to this lake."""
 
 
 @contextmanager
@@ -47,11 +51,11 @@ def sending(ledger: Ledger) -> Iterator[None]:
     """Be the only one who sends batches to this lake.
 
     Raises:
-        TeacherError: somebody else is sending.
+        SendingError: somebody else is sending.
     """
     if not asyncio.run(ledger.claims.acquire(SENDING)):
         msg = "another process is sending batches to this lake; run again when it is done"
-        raise TeacherError(msg)
+        raise SendingError(msg)
     try:
         yield
     finally:
@@ -79,7 +83,7 @@ class Sender:
             endpoint=self._client.address,
             teacher=file.teacher,
             recipe=payer.recipe,
-            step=payer.step,
+            step=file.step or payer.step,
             n_requests=len(file.requests),
             worst_case_usd=file.worst_case_usd,
             intended_us=now_us,

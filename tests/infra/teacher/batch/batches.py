@@ -85,9 +85,9 @@ def walk(collector: Collector, numbers: Sequence[int]) -> list[list[Response]]:
 
 
 def wave(site: Site, numbers: Sequence[int]) -> WaveCounts:
-    with site.desk.wave(PAYER) as collector:
-        walk(collector, numbers)
-    return collector.counts
+    with site.desk.wave(PAYER) as found:
+        walk(found.collector, numbers)
+    return found.collector.counts
 
 
 def receive_all(site: Site) -> list[Received]:
