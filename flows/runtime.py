@@ -23,6 +23,7 @@ from infra.settings import Settings
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
 from infra.teacher.endpoints import Endpoint
 from infra.teacher.retry import RetryPolicy
+from infra.teacher.stats import TeacherStats
 from infra.telemetry import Progress
 from sightline.arrow_files import is_s3
 from tasks.asking.places import Places
@@ -64,6 +65,11 @@ class TeacherDesk:
                 teacher = open_teacher(self._config(), self._ledger)
                 self._teacher = self._opened.enter_context(teacher)
             return self._teacher
+
+    def stats(self) -> TeacherStats | None:
+        """Return what was asked so far; null if nothing was."""
+        teacher = self._teacher
+        return None if teacher is None else teacher.stats
 
     def close(self) -> None:
         """Let calls in flight arrive, end the teacher and make what it said durable in the lake."""

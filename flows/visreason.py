@@ -22,7 +22,10 @@ from flows.pilot import conclude, open_pilot
 from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
+from flows.watching import watching
 from infra.settings import Settings, load_settings
+from infra.teacher.budget import Caps
+from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
 from tasks.dedup.task import EXACT_PART, find_duplicates
 from tasks.depth.task import annotate_depth
@@ -89,7 +92,11 @@ def build_lake(recipe: Recipe, settings: Settings, source: Source) -> BuildSumma
     """
     with terminal_progress(settings) as progress:
         names = RunNames(flow_run.get_id(), progress)
-        with open_runtime(settings, recipe, names) as runtime:
+        caps = Caps(settings.budget_usd, settings.budget_calls)
+        with (
+            open_runtime(settings, recipe, names) as runtime,
+            watching(TeacherWatch(runtime.teacher.stats, caps), progress),
+        ):
             schedule = Schedule(runtime.context, settings.max_parts_in_flight)
             ingest_new_rows(recipe, source, runtime, schedule)
             build_parts(recipe, runtime, schedule)
