@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from infra.embedded_teacher.forms import is_usable
 from infra.embedded_teacher.images import SentImage, lift_images, sent_image
 
 MAX_CHOICES: Final = 128
@@ -87,8 +88,10 @@ def read_chat(body: bytes) -> ChatRequest | Refusal:
     images = [sent_image(url, lifted) for url in _image_urls(messages)]
     if None in images:
         return Refusal(400, "an image cannot be read", "invalid_image")
-    asked = _before_reply(messages)
     form, count = request.get("response_format"), request.get("n")
+    if not is_usable(form):
+        return Refusal(400, "`response_format` has no known type or no schema", "invalid_value")
+    asked = _before_reply(messages)
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     return ChatRequest(
         model=str(request.get("model")),
@@ -100,7 +103,7 @@ def read_chat(body: bytes) -> ChatRequest | Refusal:
         max_tokens=limit if isinstance(limit, int) and limit > 0 else None,
         temperature=_number(request.get("temperature")),
         seed=request.get("seed", 0),
-        response_format=form if isinstance(form, dict) else None,
+        response_format=form,
     )
 
 

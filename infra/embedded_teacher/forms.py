@@ -11,6 +11,7 @@ from typing import Any, Final
 MAX_DEPTH: Final = 32
 """A form may refer to itself."""
 
+KINDS: Final = frozenset({"text", "json_object", "json_schema"})
 _LEAST: Final[Mapping[str, Any]] = {
     "string": "",
     "number": 0.0,
@@ -29,9 +30,20 @@ _PYTHON: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
+def is_usable(response_format: Any) -> bool:
+    """Return whether a `response_format` means something; null is none."""
+    if response_format is None:
+        return True
+    kind = response_format.get("type") if isinstance(response_format, dict) else None
+    is_complete = kind != "json_schema" or schema_of(response_format) is not None
+    return kind in KINDS and is_complete
+
+
 def schema_of(response_format: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the schema that a `response_format` holds, null if it holds none."""
-    form = (response_format or {}).get("json_schema")
+    """Return the schema that a `response_format` binds a reply to, null if it binds it to none."""
+    if response_format is None or response_format.get("type") != "json_schema":
+        return None
+    form = response_format.get("json_schema")
     schema = form.get("schema") if isinstance(form, dict) else None
     return schema if isinstance(schema, dict) else None
 
