@@ -20,9 +20,10 @@ from typing import Any, Final, Self, TypeVar
 
 from infra.pool.services import Place, Service, ServiceGoneError, Services, ServiceSpec, call
 from infra.teacher.client import TeacherConfig
+from infra.teacher.jobs import Job, SingleAsk
 from infra.teacher.merged_stats import merged
 from infra.teacher.permits import PermitsState
-from infra.teacher.remote_worker import Job, LedgerHome, SingleAsk, WorkerPlan
+from infra.teacher.remote_worker import LedgerHome, WorkerPlan
 from infra.teacher.stats import TeacherStats
 from infra.teacher.types import Request, Response
 from sightline.errors import PoolError, SightlineError, TeacherError

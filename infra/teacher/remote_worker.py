@@ -2,15 +2,14 @@
 
 The ledger is the lake's, so what any worker received is never bought again by another; its spool
 lies on the worker's machine.  Opening it commits what a dead worker of the same machine left there.
-Work comes as *jobs*, values that know how to ask, so that a whole chain of asks with its pictures
-runs here and only its end travels back.
+Work comes as jobs (`infra.teacher.jobs`): whole chains run here, and only their ends travel back.
 """
 
 import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from infra.lake.lake import Lake
 from infra.lake.objects import StorageOptions
@@ -19,36 +18,15 @@ from infra.pool.services import Place, Service
 from infra.teacher.batch.book import BatchBook
 from infra.teacher.batch.reservations import Reservations
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
+from infra.teacher.jobs import Job
 from infra.teacher.remote_gate import RemotePermits
 from infra.teacher.stats import TeacherStats
-from infra.teacher.types import Asker, Request, Response
 from sightline.errors import SightlineError
 
 TELL_S: Final = 30.0
 """Longest wait for the gatekeeper to take in what was settled."""
 
-R_co = TypeVar("R_co", covariant=True)
-
 logger = logging.getLogger(__name__)
-
-
-class Job(Protocol[R_co]):
-    """Something to ask; pickles, and so does its result."""
-
-    async def run(self, teacher: Asker) -> R_co:
-        """Ask `teacher` and return what came of it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class SingleAsk:
-    """The job of one request."""
-
-    request: Request
-
-    async def run(self, teacher: Asker) -> Response:
-        """Return what became of the request."""
-        return await teacher.ask(self.request)
 
 
 @dataclass(frozen=True, slots=True)

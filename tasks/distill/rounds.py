@@ -18,11 +18,11 @@ from tasks.asking.in_order import GoOn
 from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase
 from tasks.distill.chain import Finished, Reply, StopReason, next_ask
-from tasks.distill.views import View
+from tasks.distill.views import View, ViewCutter
 
 AskTeacher = Callable[[Request], Awaitable[Response]]
 MakeView = Callable[[ChainCase, Box], View]
-RunChain = Callable[[ChainCase, MakeView, GoOn], Coroutine[Any, Any, "ChainResult"]]
+RunChain = Callable[[ChainCase, ViewCutter, GoOn], Coroutine[Any, Any, "ChainResult"]]
 """Asks one chain to its end; `GoOn` is called before every call."""
 
 
