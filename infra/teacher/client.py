@@ -49,6 +49,7 @@ __all__ = [
 
 CHAT_PATH: Final = "/chat/completions"
 CONNECT_TIMEOUT_S: Final = 10.0
+POOL_CONNECTIONS: Final = 8
 NO_KEY: Final = "none"
 """The SDK insists on a key; local endpoints ignore it."""
 
@@ -134,35 +135,29 @@ def open_gatekeeper(config: TeacherConfig) -> Gatekeeper:
 
 
 class OpenAITransport:
-    """Posts chat completions to one endpoint."""
+    """Posts chat completions to one endpoint.
+
+    Connections lie in small pools: the HTTP library looks at every connection of a pool for every
+    call, which at 512 connections costs more than all the rest of a call.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        base_url, timeout_s = endpoint.base_url, endpoint.timeout_s
-        self.address = printable_address(base_url)
+        self.address = printable_address(endpoint.base_url)
+        self._endpoint = endpoint
         self._secret = checked_key(endpoint.api_key)
-        self._timeout_s = timeout_s
-        self._client = openai.AsyncOpenAI(
-            base_url=base_url,
-            api_key=self._secret or NO_KEY,
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(
-                timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-                limits=httpx2.Limits(
-                    max_connections=endpoint.max_in_flight,
-                    max_keepalive_connections=endpoint.max_in_flight,
-                ),
-                trust_env=not is_loopback(base_url),
-            ),
-        )
+        self._ssl = httpx2.create_ssl_context(trust_env=not is_loopback(endpoint.base_url))
+        self._clients: list[openai.AsyncOpenAI] = []
+        self._free: list[openai.AsyncOpenAI] = []
 
     def __repr__(self) -> str:
         return f"OpenAITransport({self.address!r})"
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> HttpReply | NoReply:
         """Send one request; see `infra.teacher.transport`."""
+        client = self._free.pop() if self._free else self._new_pool()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                reply = await self._client.post(
+            async with asyncio.timeout(self._endpoint.timeout_s):
+                reply = await client.post(
                     CHAT_PATH,
                     cast_to=httpx2.Response,
                     content=body,
@@ -177,11 +172,34 @@ class OpenAITransport:
         except openai.APIConnectionError as exc:
             never = _never_connected(exc)
             return NoReply("connect" if never else "disconnect", was_sent=not never)
+        finally:
+            self._free.append(client)
         return HttpReply(reply.status_code, _lower(reply.headers), self._without_secret(reply.text))
 
     async def close(self) -> None:
         """Close connections."""
-        await self._client.close()
+        for client in self._clients:
+            await client.close()
+
+    def _new_pool(self) -> openai.AsyncOpenAI:
+        """Return a client with connections of its own, each but one of them to be taken later."""
+        timeout_s = self._endpoint.timeout_s
+        client = openai.AsyncOpenAI(
+            base_url=self._endpoint.base_url,
+            api_key=self._secret or NO_KEY,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(
+                timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+                limits=httpx2.Limits(
+                    max_connections=POOL_CONNECTIONS, max_keepalive_connections=POOL_CONNECTIONS
+                ),
+                verify=self._ssl,
+                trust_env=not is_loopback(self._endpoint.base_url),
+            ),
+        )
+        self._clients.append(client)
+        self._free += [client] * (POOL_CONNECTIONS - 1)
+        return client
 
     def _without_secret(self, text: str) -> str:
         """Return `text` with the key struck out; some endpoints echo it in error messages."""
