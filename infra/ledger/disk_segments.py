@@ -61,6 +61,16 @@ def read_segment(path: Path) -> SegmentContent:
     return content_of(path.read_bytes())
 
 
+def read_line(place: Location) -> bytes:
+    """Return the payload that stands at `place`.
+
+    Raises:
+        FileNotFoundError: its segment was committed and deleted.
+    """
+    with Path(place.segment).open("rb") as file:
+        return os.pread(file.fileno(), place.length, place.offset)
+
+
 def segments(folder: Path) -> list[Path]:
     """Return every segment file in `folder`, live or not, sorted by name."""
     return sorted(p for p in folder.glob(f"*{SEGMENT_SUFFIX}") if p.is_file())
@@ -124,8 +134,7 @@ class DiskSegments:
 
     def read(self, place: Location) -> bytes:
         """See `SegmentStore.read`."""
-        with Path(place.segment).open("rb") as file:
-            return os.pread(file.fileno(), place.length, place.offset)
+        return read_line(place)
 
     def _append(self, fd: int, data: bytes) -> None:
         view = memoryview(data)
