@@ -21,6 +21,7 @@ from tasks.ingest.pilot_rows import PilotSize
 
 if TYPE_CHECKING:
     from flows.closing import BuildSummary
+    from flows.reparse import RereadSummary
 
 EXIT_DONE, EXIT_PROBLEMS = 0, 1
 
@@ -46,18 +47,36 @@ def build_recipe(
         what = loaded.name if pilot is None else f"a pilot ({pilot}) of {loaded.name}"
         _say(f"Building {what} into {settings.lake}; watch it at {session.ui_url}/runs")
         given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
-        summary = _run_flow(loaded, given | {"pilot": pilot})
+        summary: BuildSummary = run_flow(loaded.flow, given | {"pilot": pilot})
     _print_outcome(loaded, Lake(summary.lake, settings.storage), summary)
     return EXIT_PROBLEMS if summary.checks_failed else EXIT_DONE
 
 
-def _run_flow(loaded: Recipe, given: Mapping[str, Any]) -> "BuildSummary":
-    flow: Any = getattr(importlib.import_module(f"flows.{loaded.flow}"), loaded.flow)
+def reparse_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> str:
+    """Read the stored replies of a recipe again and return what changed, as text.
+
+    Raises:
+        UsageError: the recipe or a setting is not usable; nothing was started.
+        RereadFailedError: some parts failed; the others are committed.
+    """
+    settings = load_settings(lake=lake)
+    configure_logging(settings)
+    set_environment(process_environment(settings))
+    load_recipe(recipe, overrides)
+    with prefect_api(settings) as session:
+        use(session)
+        given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
+        summary: RereadSummary = run_flow("reparse", given)
+    return summary.text()
+
+
+def run_flow(name: str, given: Mapping[str, Any]) -> Any:
+    """Run the flow `name` of the module `flows.<name>` and return what it returns."""
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
     try:
-        summary: BuildSummary = flow(**given)
+        return flow(**given)
     finally:
         _send_last_logs()
-    return summary
 
 
 def _send_last_logs() -> None:

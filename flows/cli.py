@@ -84,6 +84,17 @@ def plan(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) -> 
 
 
 @app.command()
+def reparse(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) -> None:
+    """Derive steps and verdicts from the stored replies again, asking nobody; say what changed.
+
+    Example: sightline reparse demo --set steps.distill.grammar=think_answer
+    """
+    from flows.building import reparse_recipe
+
+    typer.echo(reparse_recipe(recipe, lake, overrides or []))
+
+
+@app.command()
 def sql(
     query: Annotated[str | None, typer.Argument(help="One SELECT.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="File with it.")] = None,

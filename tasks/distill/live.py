@@ -31,13 +31,23 @@ class PartInputs:
     dropped: frozenset[str]
 
 
-class DistillWork:
-    """What every part of a build shares; a plain class, so that Prefect does not look inside.
+class CaseInputs:
+    """Where cases come from; a plain class, so that Prefect does not look inside.
+
+    Attributes:
+        inputs: what a part's chains are made from, by part of `samples`.
+        uses_objects: whether prompts list objects.
+    """
+
+    def __init__(self, inputs: Callable[[str], PartInputs], *, uses_objects: bool) -> None:
+        self.inputs, self.uses_objects = inputs, uses_objects
+
+
+class DistillWork(CaseInputs):
+    """What every part of a build shares.
 
     Attributes:
         asking: the teacher, its ledger and the places.
-        inputs: what a part's chains are made from, by part of `samples`.
-        uses_objects: whether prompts list objects.
         open_runner: gives what asks chains; called by the first part that has something to ask.
     """
 
@@ -49,12 +59,13 @@ class DistillWork:
         uses_objects: bool,
         open_runner: Callable[[], RunChain] | None = None,
     ) -> None:
-        self.asking, self.inputs, self.uses_objects = asking, inputs, uses_objects
+        super().__init__(inputs, uses_objects=uses_objects)
+        self.asking = asking
         self.open_runner = open_runner or (lambda: asked_here(asking.open_teacher()))
 
 
 def read_cases(
-    context: RunContext, samples_part: str, writer: Writer, work: DistillWork
+    context: RunContext, samples_part: str, writer: Writer, work: CaseInputs
 ) -> list[ChainCase]:
     """Return a case per kept sample of a part and draw, draws of a sample side by side."""
     inputs = work.inputs(samples_part)

@@ -13,7 +13,7 @@ from infra.execution import (
 )
 from sightline.provenance import Step
 from sightline.schemas import FAILURES, GENERATIONS, STEPS
-from tasks.distill.live import DistillWork, read_cases
+from tasks.distill.live import CaseInputs, read_cases
 from tasks.distill.replay import steps_of
 from tasks.distill.writers import Writer
 from tasks.part_task import part_task
@@ -24,7 +24,7 @@ STEP = Step(name="parse", version=2)
 
 @part_task(STEP.name)
 def parse_part(
-    part: str, samples_part: str, writer: Writer, work: DistillWork, context: RunContext
+    part: str, samples_part: str, writer: Writer, work: CaseInputs, context: RunContext
 ) -> PartResult:
     """Return what was done for `part`; a committed part is not parsed again.
 
@@ -32,7 +32,7 @@ def parse_part(
         part: the writer's part, `writer.part_of(samples_part)`.
         samples_part: of `samples`.
         writer: who wrote.
-        work: shared by all parts; nobody is asked.
+        work: where the cases come from; nobody is asked.
         context: of the run.
     """
     generations = committed_part(context.lake, GENERATIONS, part)
@@ -48,7 +48,7 @@ def parse_part(
 
 
 def _parse(
-    part: str, samples_part: str, writer: Writer, work: DistillWork, context: RunContext
+    part: str, samples_part: str, writer: Writer, work: CaseInputs, context: RunContext
 ) -> Iterator[Produced]:
     cases = read_cases(context, samples_part, writer, work)
     parsed = steps_of(context.lake.read(GENERATIONS, parts=[part]), cases)

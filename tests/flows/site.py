@@ -6,6 +6,8 @@ would.  Both see nothing of the settings of whoever runs the tests.
 
 import os
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from tests.isolation import fresh_environment
 
 if TYPE_CHECKING:
     from flows.closing import BuildSummary
+    from flows.reparse import RereadSummary
 
 TINY = ("source.n=6", "part_rows=3", "embedded_teacher.latency_ms=0")
 """The demo, small: 6 scenes in 2 parts, 24 questions."""
@@ -56,13 +59,27 @@ class Site:
 
         torch.set_num_threads(1)
         uri = lake if "://" in lake else str(self.folder / lake)
-        environment = self.environment(uri, **({"pool": "local"} | settings))
+        with self._surroundings(uri, {"pool": "local"} | settings):
+            return visreason(recipe=recipe, lake=uri, overrides=list(overrides), pilot=pilot)
+
+    def reparse(self, *overrides: str, **settings: Any) -> "RereadSummary":
+        """Read the replies of the demo again in this process."""
+        from flows.reparse import reparse
+
+        uri = str(self.folder / "lake")
+        with self._surroundings(uri, settings):
+            return reparse(recipe="demo", lake=uri, overrides=list(overrides))
+
+    @contextmanager
+    def _surroundings(self, uri: str, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Give this process the variables of a build."""
+        environment = self.environment(uri, **settings)
         with pytest.MonkeyPatch.context() as patch:
             for name in set(os.environ) - set(environment):
                 patch.delenv(name)
             for name, value in environment.items():
                 patch.setenv(name, value)
-            return visreason(recipe=recipe, lake=uri, overrides=list(overrides), pilot=pilot)
+            yield
 
     def environment(self, lake: str, **settings: Any) -> dict[str, str]:
         """Return the variables of a build."""
