@@ -123,6 +123,13 @@ class Settings(BaseSettings):
         le=4096,
         description="Most teacher calls at once; one that waits to be tried again does not count.",
     )
+    teacher_workers: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Processes that ask the teacher, on Ray, all within the same limits and caps; "
+        "0 asks from the build's own process, which is enough for some hundred calls at once.",
+    )
     teacher_timeout_s: float = Field(
         300.0, gt=0, description="Longest wait for one teacher response, in seconds."
     )

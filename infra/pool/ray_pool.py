@@ -73,11 +73,16 @@ def open_pool(settings: Settings) -> ServingPool:
         return LocalPool(settings.placement)
     setup = RaySetup(
         address=settings.ray_address,
-        object_store_mb=settings.object_store_mb,
+        object_store_mb=settings.object_store_mb + _pictures_mb(settings),
         env=process_environment(settings),
         ships_code=settings.ray_ships_code,
     )
     return RayPool(settings.placement, setup)
+
+
+def _pictures_mb(settings: Settings) -> int:
+    """Return the room for what is on its way to workers that ask: a picture of 1 MB per call."""
+    return settings.teacher_concurrency if settings.teacher_workers else 0
 
 
 class _ActorWorker:
