@@ -7,6 +7,7 @@ only after its environment is set.
 
 import logging
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -198,6 +199,12 @@ def teacher_serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8321,
     log: Annotated[Path | None, typer.Option(help="JSONL file of every request.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder in which files and batches outlive the server.")
+    ] = None,
+    behaviour: Annotated[
+        Path | None, typer.Option(help="YAML: how it and other models behave.")
+    ] = None,
     misbehave: Annotated[
         list[str] | None,
         typer.Option("--set", help="Error on purpose: wrong_answer_share=0.05. Repeatable."),
@@ -207,9 +214,10 @@ def teacher_serve(
 
     Example: sightline teacher serve --port 8321 --set latency_ms=150 --set server_error_share=0.05
     """
-    from flows.serving import serve_teacher
+    from flows.serving import serve_teacher, teacher_config
 
-    serve_teacher(host, port, log, misbehave or [])
+    config = teacher_config(behaviour, misbehave or [])
+    serve_teacher(replace(config, host=host, port=port, log=log, state=state))
 
 
 def main() -> NoReturn:

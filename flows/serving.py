@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infra.embedded_teacher.misbehaviour import Misbehaviour
+from infra.embedded_teacher.names import DEFAULT_MODEL
 from infra.embedded_teacher.server import ServerConfig, serve
 from infra.prefect_api.server import prefect_api, use
 from infra.settings import load_settings
@@ -71,20 +73,46 @@ def _served(declared: Mapping[str, Any]) -> Any:
     )
 
 
-def serve_teacher(host: str, port: int, log: Path | None, misbehave: Sequence[str]) -> None:
-    """Serve until interrupted.
+def teacher_config(file: Path | None, changes: Sequence[str]) -> ServerConfig:
+    """Return what the embedded teacher shall serve.
 
     Args:
-        host: address to listen on.
-        port: 0 for any free one.
-        log: JSONL file of every request.
-        misbehave: `name=value` fields of `Misbehaviour`.
+        file: YAML with any of `model`, `behaviour` (fields of `Misbehaviour`) and `models`
+            (further models: their names, each with its behaviour).
+        changes: `name=value` fields of `Misbehaviour`, instead of the file's.
 
     Raises:
-        UsageError: a name is unknown or a value is out of range.
+        UsageError: the file cannot be used, a name is unknown or a value is out of range.
     """
-    misbehaviour = Misbehaviour.from_mapping(dict(_pair(text) for text in misbehave))
-    config = ServerConfig(host=host, port=port, misbehaviour=misbehaviour, log=log)
+    given = _behaviour_file(file) if file else _BehaviourFile()
+    own = given.behaviour | dict(_pair(text) for text in changes)
+    return ServerConfig(
+        model=given.model,
+        misbehaviour=Misbehaviour.from_mapping(own),
+        others={name: Misbehaviour.from_mapping(how) for name, how in given.models.items()},
+    )
+
+
+class _BehaviourFile(BaseModel):
+    """What `--behaviour` names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = DEFAULT_MODEL
+    behaviour: dict[str, Any] = Field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+def _behaviour_file(file: Path) -> _BehaviourFile:
+    try:
+        return _BehaviourFile.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as exc:
+        msg = f"expected a YAML file with model, behaviour or models at {str(file)!r}, found {exc}"
+        raise UsageError(msg) from exc
+
+
+def serve_teacher(config: ServerConfig) -> None:
+    """Serve the embedded teacher until interrupted."""
     serve(config, on_ready=lambda url: _say(f"{config.model} answers at {url}; Ctrl-C ends it"))
 
 

@@ -132,15 +132,19 @@ class Misbehaviour:
         """Return the misbehaviour that `values` name.
 
         Raises:
-            UsageError: a name is unknown or a share is out of range.
+            UsageError: a name is unknown, or a value is out of range or of another type.
         """
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
             msg = f"unknown misbehaviour {unknown}; known: {', '.join(known)}"
             raise UsageError(msg)
-        windows = {name: tuple(values[name]) for name in _WINDOWS if values.get(name) is not None}
-        return cls(**values | windows)
+        try:
+            given = {name: tuple(values[name]) for name in _WINDOWS if values.get(name) is not None}
+            return cls(**values | given)
+        except TypeError as exc:
+            msg = f"a misbehaviour is of the wrong type: {exc}; found {values!r}"
+            raise UsageError(msg) from exc
 
     def happens(self, name: str, *parts: str) -> bool:
         """Return whether the trouble called `name` befalls the request that `parts` identify."""

@@ -192,3 +192,28 @@ def test_port_in_use_is_an_error(plain: EmbeddedTeacher):
     port = urlsplit(plain.base_url).port or 0
     with pytest.raises(TeacherError, match="did not start"):
         EmbeddedTeacher(ServerConfig(port=port)).start()
+
+
+def test_further_models_behave_in_their_own_way():
+    others = {"b": Misbehaviour(thinking="field"), "c": Misbehaviour(server_error_share=1.0)}
+    with EmbeddedTeacher(ServerConfig(others=others)) as server:
+        listed = call(server, "GET", "/v1/models")[1]["data"]
+        assert [model["id"] for model in listed] == [MODEL, "b", "c"]
+        assert chat(server, model="c")[0] == 500
+        assert chat(server, model=f"{MODEL}-x")[1]["model"] == f"{MODEL}-x"
+        assert "reasoning_content" in chat(server, model="b")[1]["choices"][0]["message"]
+        assert "reasoning_content" not in chat(server)[1]["choices"][0]["message"]
+
+
+def test_key_is_asked_for_on_every_path_of_the_api():
+    with EmbeddedTeacher(ServerConfig(api_key="secret")) as server:
+        assert chat(server)[0] == 401
+        assert call(server, "GET", "/v1/batches")[0] == 401
+        assert call(server, "GET", "/v1/files")[0] == 401
+
+
+def test_rates_are_told_over_http():
+    with server_that(requests_per_minute=1) as server:
+        assert chat(server)[0] == 200
+        status, refused = chat(server)
+    assert (status, refused["error"]["code"]) == (429, "rate_limit_exceeded")
