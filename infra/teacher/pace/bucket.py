@@ -49,8 +49,8 @@ class Bucket:
     def correct(self, allowance: Allowance, now: float) -> None:
         """Believe the endpoint where it says that less is left than we thought.
 
-        Sends on the way are not in its figure, so it never raises the level; the rate is what
-        fills the rest by `reset_s`, whether the endpoint counts by minute or by day.
+        Sends on the way are not in its figure, so it never raises the level.  Some count by day
+        under the same names: then what fills the rest by `reset_s` is less than `limit` a minute.
         """
         limit, remaining, reset_s = allowance.limit, allowance.remaining, allowance.reset_s
         level = self._filled(now)
@@ -59,7 +59,7 @@ class Bucket:
             self._capacity = limit
             self._rate = limit / MINUTE_S
         if self._is_stated and limit and reset_s and remaining < limit:
-            self._rate = (limit - remaining) / reset_s
+            self._rate = min(self._rate, (limit - remaining) / reset_s)
         if self._capacity < math.inf:
             self._level = min(level, remaining)
 
