@@ -91,6 +91,16 @@ class TeacherConfig:
         """Return the most this run may spend."""
         return Caps(self.max_usd, self.max_calls)
 
+    @property
+    def pace(self) -> PacePolicy:
+        """Return how the limits of each model at each endpoint react."""
+        outage = OutagePolicy(
+            first_wait_s=self.retry.base_s,
+            max_wait_s=self.retry.max_wait_s,
+            patience_s=self.patience_s,
+        )
+        return PacePolicy(max_retry_after_s=self.retry.max_retry_after_s, outage=outage)
+
 
 def open_teacher(config: TeacherConfig, ledger: Ledger, permits: Permits | None = None) -> Teacher:
     """Return a running teacher; close it, then flush the ledger.
@@ -125,13 +135,7 @@ def open_teacher(config: TeacherConfig, ledger: Ledger, permits: Permits | None 
 
 def open_gatekeeper(config: TeacherConfig) -> Gatekeeper:
     """Return the limits and caps of a run; plain Python, so it may live in another process."""
-    outage = OutagePolicy(
-        first_wait_s=config.retry.base_s,
-        max_wait_s=config.retry.max_wait_s,
-        patience_s=config.patience_s,
-    )
-    policy = PacePolicy(max_retry_after_s=config.retry.max_retry_after_s, outage=outage)
-    return Gatekeeper(config.endpoints, Budget(config.caps), policy)
+    return Gatekeeper(config.endpoints, Budget(config.caps), config.pace)
 
 
 class OpenAITransport:

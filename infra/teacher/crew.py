@@ -10,7 +10,7 @@ replacement, which finds those replies.  So nothing received is lost or bought t
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -60,6 +60,12 @@ class CrewPlan:
     max_restarts: int = 6
     flush_every_s: float | None = None
 
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """Return what the gatekeeper is built from; it sends nothing, so it gets no keys."""
+        endpoints = [replace(endpoint, api_key=None) for endpoint in self.config.endpoints]
+        return {"endpoints": endpoints, "caps": self.config.caps, "pace": self.config.pace}
+
     def worker(self, name: str) -> WorkerPlan:
         """Return what a worker is built from."""
         return WorkerPlan(
@@ -85,8 +91,7 @@ class TeacherCrew:
 
     def __init__(self, services: Services, plan: CrewPlan) -> None:
         self._plan = plan
-        config = replace(plan.config, reserved=None)
-        self._gatekeeper = services.start(ServiceSpec(GATEKEEPER, {"config": config}), START_S)
+        self._gatekeeper = services.start(ServiceSpec(GATEKEEPER, plan.limits), START_S)
         self._lock = threading.Lock()
         self._is_closed = False
         self._counts = _Counts(self._gatekeeper)

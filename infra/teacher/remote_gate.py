@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from infra.pool.services import Place, Service, ServiceGoneError, call
-from infra.teacher.client import TeacherConfig, open_gatekeeper
+from infra.teacher.budget import Budget, Caps
+from infra.teacher.endpoints import Endpoint
+from infra.teacher.pace.gatekeeper import Gatekeeper
+from infra.teacher.pace.lane import PacePolicy
 from infra.teacher.permits import Need, Permit, PermitsState, Use, UseKind
 from sightline.errors import SightlineError, TeacherError
 
@@ -66,11 +69,13 @@ class _Desk:
 
 
 class GatekeeperService:
-    """The limits of a run, for the workers of the run; used from one event loop."""
+    """The limits of a run, for the workers of the run; needs no HTTP client and no lake."""
 
-    def __init__(self, place: Place, config: TeacherConfig) -> None:
+    def __init__(
+        self, place: Place, endpoints: Sequence[Endpoint], caps: Caps, pace: PacePolicy
+    ) -> None:
         del place
-        self._gatekeeper = open_gatekeeper(config)
+        self._gatekeeper = Gatekeeper(endpoints, Budget(caps), pace)
         self._desks: dict[str, _Desk] = {}
         self._gone: set[str] = set()
 

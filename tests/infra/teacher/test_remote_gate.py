@@ -10,9 +10,11 @@ import pytest
 from infra.pool.local_pool import LocalPool
 from infra.pool.services import Service, ServiceSpec
 from infra.teacher.client import TeacherConfig
+from infra.teacher.crew import CrewPlan
 from infra.teacher.endpoints import Endpoint
 from infra.teacher.permits import Need, Permit, PermitsState, Use, UseKind
 from infra.teacher.remote_gate import RemotePermits
+from infra.teacher.remote_worker import LedgerHome
 from sightline.errors import BudgetError, TeacherError, UsageError
 
 NEED = Need("m", worst_case_usd=0.25)
@@ -26,7 +28,8 @@ def gatekeeper(**changes: object) -> Iterator[Service]:
     config = replace(CONFIG, **changes)  # type: ignore[arg-type]
     with LocalPool() as pool:
         factory = "infra.teacher.remote_gate:GatekeeperService"
-        yield pool.services.start(ServiceSpec(factory, {"config": config}))
+        limits = CrewPlan(1, config, LedgerHome("lake")).limits
+        yield pool.services.start(ServiceSpec(factory, limits))
 
 
 def state_of(service: Service) -> PermitsState:
