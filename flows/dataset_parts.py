@@ -21,7 +21,7 @@ from sightline.schemas import (
     Contract,
 )
 from tasks.distill.live import PartInputs
-from tasks.review.kinds import REVIEWS
+from tasks.review.kinds import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,14 @@ CHAIN_STEPS = ("distill", "parse", "verify")
 
 
 def drop_unwanted_chains(
-    lake: Lake, samples_parts: Iterable[str], writers: Iterable[str], reviews: Iterable[str]
+    lake: Lake, samples_parts: Iterable[str], writers: Iterable[str], reviews: Iterable[Review]
 ) -> None:
     """Remove chains and reviews that the recipe no longer names; the ledger keeps their replies.
 
     A dataset holds what its recipe says, whatever was built before: otherwise the chains of a
     teacher that was replaced would stay among those of the new one.
     """
-    about, steps = frozenset(samples_parts), [*CHAIN_STEPS, *reviews]
+    about, steps = frozenset(samples_parts), [*CHAIN_STEPS, *_steps_of(reviews)]
     wanted = {
         head for name in writers for head in (name, f"zoom.{name}", *(f"{s}.{name}" for s in steps))
     }
@@ -97,7 +97,11 @@ def _is_of_chains(contract: Contract, head: str) -> bool:
     """Return whether parts `<head>.<part of samples>` of a table come from asking."""
     if contract is IMAGES:
         return head != ""
-    return contract is not FAILURES or head.partition(".")[0] in {*CHAIN_STEPS, *REVIEWS}
+    return contract is not FAILURES or head.partition(".")[0] in {*CHAIN_STEPS, *_steps_of(Review)}
+
+
+def _steps_of(reviews: Iterable[Review]) -> list[str]:
+    return [step for review in reviews for step in (review.value, review.reading_step)]
 
 
 def _dropped_samples(lake: Lake) -> set[str]:

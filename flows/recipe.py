@@ -27,6 +27,9 @@ from tasks.ground.rules import GroundParams
 from tasks.ingest.image_facts import ImageLimits
 from tasks.ingest.kinds import KINDS, open_source
 from tasks.ingest.source import Source
+from tasks.review.kinds import Review
+from tasks.review.params import JudgeParams, NeedsImageParams, RewriteParams
+from tasks.review.rounds import Reviewing
 from tasks.segment.params import SegmentParams
 from tasks.verify.rules import VerifyParams
 
@@ -55,6 +58,18 @@ class Steps:
     ground: StepChoice[GroundParams]
     distill: StepChoice[DistillParams]
     verify: StepChoice[VerifyParams]
+    judge: StepChoice[JudgeParams]
+    rewrite: StepChoice[RewriteParams]
+    needs_image: StepChoice[NeedsImageParams]
+
+    def reviews(self) -> tuple[Reviewing, ...]:
+        """Return the second asks that run."""
+        choices: dict[Review, StepChoice[Any]] = {
+            Review.JUDGE: self.judge,
+            Review.REWRITE: self.rewrite,
+            Review.NEEDS_IMAGE: self.needs_image,
+        }
+        return tuple(Reviewing(kind, c.params) for kind, c in choices.items() if c.enabled)
 
 
 STEP_PARAMS: Mapping[str, type[Any]] = {
@@ -64,6 +79,9 @@ STEP_PARAMS: Mapping[str, type[Any]] = {
     "ground": GroundParams,
     "distill": DistillParams,
     "verify": VerifyParams,
+    "judge": JudgeParams,
+    "rewrite": RewriteParams,
+    "needs_image": NeedsImageParams,
 }
 
 
@@ -114,7 +132,9 @@ class Recipe:
     def models(self) -> tuple[str, ...]:
         """Return every model that is asked, in the order of the recipe."""
         writers = self.steps.distill.params.writers()
-        return tuple(dict.fromkeys(writer.params.teacher for writer in writers))
+        asked = [writer.params.teacher for writer in writers]
+        asked += [r.params.teacher for r in self.steps.reviews() if r.params.teacher]
+        return tuple(dict.fromkeys(asked))
 
     @property
     def samples_per_row(self) -> int:
@@ -241,9 +261,17 @@ def _step(name: str, raw: Any) -> StepChoice[Any]:
     if not isinstance(enabled, bool):
         msg = f"steps.{name}.enabled: expected true or false, found {enabled!r}"
         raise RecipeError(msg)
-    if name == "distill" and not values.get("teachers"):
-        values.setdefault("teacher", EMBEDDED_MODEL)
+    if name == "distill":
+        _fill_teacher(values)
     return StepChoice(enabled, _typed(STEP_PARAMS[name], values, f"steps.{name}"))
+
+
+def _fill_teacher(values: dict[str, Any]) -> None:
+    """Put in the embedded teacher where none is named; `teacher: null` names none."""
+    if values.get("teacher") is None:
+        values.pop("teacher", None)
+    if not values.get("teachers"):
+        values.setdefault("teacher", EMBEDDED_MODEL)
 
 
 def _typed(kind: type[P], values: Mapping[str, Any], where: str) -> P:

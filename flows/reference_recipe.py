@@ -69,7 +69,7 @@ def _section(title: str, options: type[Any]) -> str:
 
 def _meanings(options: type[Any]) -> dict[str, str]:
     """Return what the docstring says about each field."""
-    described = [SceneParams] if options is KINDS["scenes"].options else []
+    described: list[type[Any]] = [SceneParams] if options is KINDS["scenes"].options else []
     described += reversed(options.__mro__)
     entries = [entry for one in described for entry in ENTRY.findall(one.__doc__ or "")]
     found = {name: " ".join(said.split()) for name, said in entries}

@@ -26,8 +26,8 @@ from infra.teacher.retry import RetryPolicy
 from infra.teacher.stats import TeacherStats
 from infra.telemetry import Progress
 from sightline.arrow_files import is_s3
+from tasks.asking.live import AskingWork
 from tasks.asking.places import Places
-from tasks.asking.purchase import AskingWork
 
 EMBEDDED_NAME = "embedded"
 """The endpoint of a teacher that is started for the run."""

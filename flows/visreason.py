@@ -5,7 +5,7 @@ one, the workers annotate the next.  A failed part does not stop the others; the
 end and names it, and the next build does only what is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
 from tasks.dedup.task import EXACT_PART, find_duplicates
 from tasks.depth.task import annotate_depth
-from tasks.distill.live import DistillWork
+from tasks.distill.live import DistillWork, PartInputs
 from tasks.distill.parse_task import parse_part
 from tasks.distill.task import distill_part
 from tasks.distill.writers import Writer
@@ -37,6 +37,8 @@ from tasks.ground.task import ground_objects
 from tasks.ingest.source import Source
 from tasks.ingest.task import ingest
 from tasks.ingest.work import IngestWork, known_rows
+from tasks.review.live import ReviewPart, ReviewWork
+from tasks.review.task import REVIEW_TASKS
 from tasks.segment.task import segment_images
 from tasks.verify.task import verify_part
 
@@ -116,34 +118,60 @@ def ingest_new_rows(recipe: Recipe, source: Source, runtime: Runtime, schedule: 
         schedule.drain()
 
 
-def build_parts(recipe: Recipe, runtime: Runtime, schedule: Schedule) -> None:
-    """Annotate, distil and judge every part of the dataset."""
+def build_parts(
+    recipe: Recipe, runtime: Runtime, schedule: Schedule, *, reviewed: bool = True
+) -> None:
+    """Annotate, distil, judge and, unless not `reviewed`, review every part of the dataset."""
     parts = source_parts(runtime.context.lake, recipe.dataset)
     bar = ProgressBar(expected_runs(recipe, parts), f"{recipe.name}: task runs done")
     schedule.on_collected = lambda _key: bar.advance()
-    if recipe.steps.distill.enabled:
-        _submit_chains(recipe, runtime, schedule, parts)
+    if writers_of(recipe):
+        _submit_chains(recipe, runtime, schedule, parts, reviewed=reviewed)
     for part in parts.images:
         schedule.admit(annotate(recipe, runtime, schedule, part))
     schedule.drain()
 
 
 def _submit_chains(
-    recipe: Recipe, runtime: Runtime, schedule: Schedule, parts: DatasetParts
+    recipe: Recipe,
+    runtime: Runtime,
+    schedule: Schedule,
+    parts: DatasetParts,
+    *,
+    reviewed: bool,
 ) -> None:
     inputs = inputs_of(runtime.context.lake, parts.samples)
-    uses_objects = recipe.steps.ground.enabled
-    work = DistillWork(runtime.asking, inputs.__getitem__, uses_objects=uses_objects)
-    writers = recipe.steps.distill.params.writers()
+    work = distill_work(recipe, runtime, inputs)
+    writers = writers_of(recipe)
     names = [writer.name for writer in writers]
-    drop_unwanted_chains(runtime.context.lake, parts.samples, names, ())
+    reviews = [reviewing.review for reviewing in recipe.steps.reviews()]
+    drop_unwanted_chains(runtime.context.lake, parts.samples, names, reviews)
     for part in parts.samples:
         image_parts = inputs[part].image_parts
         keys = [k for p in image_parts for k in annotate(recipe, runtime, schedule, p)]
-        facts = PartFacts(part, image_parts if uses_objects else (), tuple(keys))
+        facts = PartFacts(part, image_parts, tuple(keys))
         for writer in writers:
             keys += _submit_writer(recipe, schedule, work, writer, facts)
+            if reviewed:
+                works = review_works(recipe, runtime, writer, facts)
+                keys += [_submit_review(schedule, review, keys[-1]) for review in works]
         schedule.admit(keys)
+
+
+def writers_of(recipe: Recipe) -> tuple[Writer, ...]:
+    """Return who writes chains; nobody where distil is off."""
+    steps = recipe.steps
+    return tuple(steps.distill.params.writers()) if steps.distill.enabled else ()
+
+
+def distill_work(recipe: Recipe, runtime: Runtime, inputs: Mapping[str, PartInputs]) -> DistillWork:
+    """Return what the chains of every part share."""
+    return DistillWork(
+        runtime.asking,
+        inputs.__getitem__,
+        uses_objects=recipe.steps.ground.enabled,
+        open_runner=runtime.open_runner,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +180,12 @@ class PartFacts:
 
     Attributes:
         part: of `samples`.
-        object_parts: parts of `objects` that its images are in.
-        before: runs that annotate its images.
+        image_parts: parts of `images` that its samples refer to.
+        before: runs that annotate them.
     """
 
     part: str
-    object_parts: Sequence[str]
+    image_parts: Sequence[str]
     before: tuple[Key, ...]
 
 
@@ -170,9 +198,24 @@ def _submit_writer(
     parsed = schedule.submit("parse", parse_part, part, *about, after=[asked])
     keys = [asked, parsed]
     if recipe.steps.verify.enabled:
-        rules = (facts.part, recipe.steps.verify.params, facts.object_parts)
+        objects = facts.image_parts if work.uses_objects else ()
+        rules = (facts.part, recipe.steps.verify.params, objects)
         keys.append(schedule.submit("verify", verify_part, part, *rules, after=[parsed]))
     return keys
+
+
+def review_works(
+    recipe: Recipe, runtime: Runtime, writer: Writer, facts: PartFacts
+) -> list[ReviewWork]:
+    """Return the reviews of one writer's chains about one part."""
+    judged = recipe.steps.verify.enabled
+    part = ReviewPart(writer.part_of(facts.part), facts.part, facts.image_parts, judged)
+    return [ReviewWork(reviewing, part, runtime.asking) for reviewing in recipe.steps.reviews()]
+
+
+def _submit_review(schedule: Schedule, review: ReviewWork, after: Key) -> Key:
+    task = REVIEW_TASKS[review.review]
+    return schedule.submit(review.review.value, task, review.part.chains, review, after=[after])
 
 
 def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) -> list[Key]:
@@ -195,6 +238,7 @@ def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
     """Return how many task runs the parts of a dataset take, ingest and dedup not counted."""
     steps = recipe.steps
     per_image_part = sum(s.enabled for s in (steps.depth, steps.segment, steps.ground))
-    per_writer = (2 + steps.verify.enabled) if steps.distill.enabled else 0
+    per_chain_part = 2 + steps.verify.enabled + len(steps.reviews())
+    per_writer = per_chain_part if steps.distill.enabled else 0
     per_sample_part = per_writer * len(steps.distill.params.writers())
     return per_image_part * len(parts.images) + per_sample_part * len(parts.samples)

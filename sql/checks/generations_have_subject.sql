@@ -1,12 +1,21 @@
--- check: every reply is about a sample or an image of this lake.
+-- check: every reply is about a sample or an image of this lake, a second ask about a chain.
 -- severity: fail
+with subjects as (
+    select sample_id as subject_id
+    from samples
+    union
+    select image_id as subject_id
+    from images
+    union
+    select chain_id as subject_id
+    from generations
+    where role in ('teacher', 'student')
+)
+
 select
     'generations' as table_name,
     generations.generation_id as item_id,
-    'subject ' || generations.subject_id || ' is neither in samples nor in images' as detail
+    'subject ' || generations.subject_id || ' is no sample, image or chain' as detail
 from generations
-left join samples on generations.subject_id = samples.sample_id
-left join images on generations.subject_id = images.image_id
-where
-    samples.sample_id is null
-    and images.image_id is null;
+left join subjects on generations.subject_id = subjects.subject_id
+where subjects.subject_id is null;

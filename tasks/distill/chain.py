@@ -20,6 +20,7 @@ from enum import StrEnum
 from sightline.boxes import FULL_VIEW, to_view
 from sightline.errors import Failure
 from sightline.outcomes import Outcome
+from tasks.asking.outcomes import CALL_FAILURES
 from tasks.distill.asks import Ask, make_ask
 from tasks.distill.case import ChainCase
 from tasks.distill.parse import FinalReply, Malformed, ZoomReply, parse_final, parse_zoom
@@ -47,15 +48,6 @@ class StopReason(StrEnum):
     CALL_FAILED = "call_failed"
     NO_ANSWER = "no_answer"
 
-
-CALL_FAILURES = {
-    Outcome.ERROR: Failure.TEACHER_ERROR,
-    Outcome.SKIPPED: Failure.TEACHER_ERROR,
-    Outcome.REFUSED: Failure.TEACHER_REFUSED,
-    Outcome.TRUNCATED: Failure.TEACHER_TRUNCATED,
-    Outcome.EMPTY: Failure.REPLY_EMPTY,
-}
-"""Outcomes that leave nothing to parse, as failures of the step that called."""
 
 NEVER_ASKED = {
     StopReason.NO_IMAGE: Failure.IMAGE_MISSING,

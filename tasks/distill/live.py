@@ -10,7 +10,7 @@ from infra.execution import Produced, RunContext, Spend
 from infra.images.shelf import ImageShelf, image_shelf
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.asking.in_order import GoOn
-from tasks.asking.purchase import AskingWork, Purchase
+from tasks.asking.live import AskingWork, Purchase
 from tasks.distill.case import ChainCase, cases_of
 from tasks.distill.rounds import ChainResult, RunChain, asked_here
 from tasks.distill.rows import DISTILL, tables_of

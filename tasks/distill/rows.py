@@ -14,7 +14,9 @@ from sightline.errors import Failure, clip_detail
 from sightline.ids import content_id
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES
 from sightline.storable import storable
-from tasks.distill.chain import CALL_FAILURES, NEVER_ASKED
+from tasks.asking.outcomes import CALL_FAILURES
+from tasks.asking.rows import reply_columns
+from tasks.distill.chain import NEVER_ASKED
 from tasks.distill.rounds import ChainResult, Exchange
 
 DISTILL = "distill"
@@ -58,24 +60,12 @@ def _generation(result: ChainResult, exchange: Exchange) -> dict[str, Any]:
         "role": case.params.role.value,
         "teacher": case.params.teacher,
         "prompt_id": ask.prompt_id,
-        "request_key": response.request_key,
-        "draw": response.draw,
         "round": ask.round,
         "stage": ask.stage.value,
         "view_image_id": exchange.view_image_id,
         "view_box": list(ask.view_box),
-        "raw_text": storable(response.raw_text),
-        "thinking": None if response.thinking is None else storable(response.thinking),
-        "answer_text": storable(response.text),
-        "outcome": response.outcome.value,
-        "finish_reason": response.finish_reason,
-        "tokens_in": response.tokens_in,
-        "tokens_out": response.tokens_out,
-        "tokens_reasoning": response.tokens_reasoning,
-        "cost_usd": response.cost_usd,
-        "latency_ms": response.latency_ms,
         "turn": ask.turn or None,
-    }
+    } | reply_columns(response)
 
 
 def _id_of(result: ChainResult, exchange: Exchange) -> str:

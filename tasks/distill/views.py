@@ -11,15 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infra.images.decode import MEDIA_TYPES, ImageHeader, decode, inspect_header
+from infra.images.decode import MEDIA_TYPES, decode, inspect_header
 from infra.images.pixels import crop, encode_jpeg, pixel_sha, thumbnail
 from infra.teacher.types import ImagePart
 from sightline.boxes import FULL_VIEW, Box
 from sightline.ids import content_id, image_id
+from tasks.asking.pictures import is_sendable
 from tasks.distill.case import ChainCase
-
-SENT_AS_STORED = frozenset({"jpeg", "png", "webp"})
-"""Formats every endpoint reads."""
 
 _START_OF_IMAGE = b"\xff\xd8"
 _COMMENT = b"\xff\xfe"
@@ -74,19 +72,10 @@ class ViewCutter:
             raise ValueError(msg)
         original = self.load(case.image_id)
         header = inspect_header(original.data)
-        if view_box == FULL_VIEW and _is_sendable(header, case.params.max_view_px):
+        if view_box == FULL_VIEW and is_sendable(header, case.params.max_view_px):
             media_type = MEDIA_TYPES[header.format]
             return View(ImagePart(case.image_id, original.data, media_type), None)
         return _cut(case, case.image_id, original, view_box)
-
-
-def _is_sendable(header: ImageHeader, max_view_px: int) -> bool:
-    return (
-        header.format in SENT_AS_STORED
-        and header.n_frames == 1
-        and header.orientation == 1
-        and max(header.width, header.height) <= max_view_px
-    )
 
 
 def _cut(case: ChainCase, parent_id: str, original: Original, view_box: Box) -> View:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sightline.boxes import Box, area, intersection_area, iou
-from tasks.verify.answers import Known, match_answer
+from tasks.answers import Known, match_answer
 from tasks.verify.chains import Chain, Cited, DepthObject, Reply
 
 ANSWER_MATCH = "answer_match"

@@ -3,7 +3,7 @@
 import pytest
 
 from sightline.errors import TeacherError
-from tasks.asking.purchase import refuse_outage
+from tasks.asking.live import refuse_outage
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from infra.execution import Spend
-from infra.ledger.ledger import Ledger
 from infra.teacher.types import Asker, Response
 from infra.telemetry import Progress
 from sightline.errors import TeacherError
@@ -41,6 +40,14 @@ class Asked(Protocol):
 R = TypeVar("R", bound=Asked)
 
 
+class Flushes(Protocol):
+    """Whatever keeps responses: a ledger, or several on as many machines."""
+
+    def flush(self) -> object:
+        """Commit every response received so far to the lake."""
+        ...
+
+
 class AskingWork:
     """What every part of a build shares; a plain class, so that Prefect does not look inside.
 
@@ -50,7 +57,7 @@ class AskingWork:
         places: bound what asks at once, over all parts.
     """
 
-    def __init__(self, open_teacher: Callable[[], Asker], ledger: Ledger, places: Places) -> None:
+    def __init__(self, open_teacher: Callable[[], Asker], ledger: Flushes, places: Places) -> None:
         self.open_teacher, self.ledger, self.places = open_teacher, ledger, places
 
 

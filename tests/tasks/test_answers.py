@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.verify.answers import AnswerKind, Known, comparable, match_answer, quantity_of
+from tasks.answers import AnswerKind, Known, comparable, match_answer, quantity_of
 
 COLOURS = ("red", "blue", "the green one")
 
