@@ -55,6 +55,15 @@ def publish_tables(catalog: Catalog) -> None:
         create_table_artifact(table=rows, key=key, description=description)
 
 
+def publish_batches(catalog: Catalog) -> None:
+    """Publish where the batches of teacher calls stand."""
+    create_table_artifact(
+        table=_plain_rows(catalog.run_query("batches")),
+        key="teacher-batches",
+        description="Batches of teacher calls, newest first.",
+    )
+
+
 def publish_checks(checks: Sequence[CheckResult]) -> None:
     """Publish what every check found."""
     rows = [

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from flows.inspection import text_table
-from flows.runtime import open_lake_of, open_ledger_of
+from flows.runtime import ledger_lake_of, open_lake_of, open_ledger_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger
@@ -23,12 +23,6 @@ from infra.teacher.endpoints import Endpoint
 from infra.teacher.prices import Prices
 
 BYTES_PER_MB = 1_000_000
-
-
-def batch_lake_of(settings: Settings) -> Lake:
-    """Return the lake that keeps the ledger and so the batches."""
-    shared = settings.ledger_lake
-    return open_lake_of(settings) if shared is None else Lake(shared, settings.storage)
 
 
 @contextmanager
@@ -49,7 +43,7 @@ def open_batch_desk(
         caps=Caps(settings.budget_usd, settings.budget_calls),
     )
     prices = Prices.load(settings.prices_file)
-    desk = BatchDesk(batch_lake_of(settings), ledger, prices, options)
+    desk = BatchDesk(ledger_lake_of(settings), ledger, prices, options)
     try:
         yield desk
     finally:

@@ -20,6 +20,7 @@ from sightline.reader import sql_files
 from tasks.ingest.pilot_rows import PilotSize
 
 if TYPE_CHECKING:
+    from flows.batch import BatchBuild
     from flows.closing import BuildSummary
     from flows.reparse import RereadSummary
 
@@ -70,9 +71,40 @@ def reparse_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> s
     return summary.text()
 
 
-def run_flow(name: str, given: Mapping[str, Any]) -> Any:
-    """Run the flow `name` of the module `flows.<name>` and return what it returns."""
-    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+def build_in_batches(recipe: str, lake: str | None, overrides: Sequence[str], *, wait: bool) -> int:
+    """Send what a recipe lacks in batches, build it once all is answered; return the exit code.
+
+    Args:
+        recipe: recipe file, or the name of one that ships with the project.
+        lake: lake to build in; the settings' lake if null.
+        overrides: `dotted.key=value` changes to the recipe.
+        wait: stay until it is built; else make one wave.
+
+    Raises:
+        UsageError: the recipe, a setting or the source is not usable; nothing was started.
+        TeacherError: the endpoint refuses a batch, or a cap is reached.
+        PartsFailedError: some parts failed; the others are committed.
+    """
+    settings = load_settings(lake=lake)
+    configure_logging(settings)
+    set_environment(process_environment(settings))
+    loaded = load_recipe(recipe, overrides)
+    loaded.source()
+    with prefect_api(settings) as session:
+        use(session)
+        _say(f"{loaded.name} in batches into {settings.lake}; watch it at {session.ui_url}/runs")
+        given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
+        found: BatchBuild = run_flow("batch_distill", given | {"wait": wait}, module="batch")
+    if found.build is None:
+        _say(found.sentence())
+        return EXIT_DONE
+    _print_outcome(loaded, Lake(settings.lake, settings.storage), found.build)
+    return EXIT_PROBLEMS if found.build.checks_failed else EXIT_DONE
+
+
+def run_flow(name: str, given: Mapping[str, Any], module: str | None = None) -> Any:
+    """Run the flow `name` of the module `flows.<module or name>` and return what it returns."""
+    flow = getattr(importlib.import_module(f"flows.{module or name}"), name)
     try:
         return flow(**given)
     finally:

@@ -5,11 +5,12 @@ committed starts neither Ray nor a teacher.  Leaving the block ends everything t
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flows.asking import Opened, chain_runner, open_asker
 from flows.recipe import Recipe
 from infra.embedded_teacher.names import is_embedded
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
@@ -18,16 +19,22 @@ from infra.git import git_tree
 from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger, Sharing
 from infra.pool.ray_pool import open_pool
-from infra.pool.workers import Pool
+from infra.pool.services import ServingPool
+from infra.services.local_models import LocalModels
 from infra.settings import Settings
-from infra.teacher.client import Teacher, TeacherConfig, open_teacher
+from infra.teacher.batch.book import BatchBook
+from infra.teacher.batch.reservations import Reservations
+from infra.teacher.client import TeacherConfig
+from infra.teacher.crew import TeacherCrew
 from infra.teacher.endpoints import Endpoint
+from infra.teacher.remote_worker import LedgerHome
 from infra.teacher.retry import RetryPolicy
 from infra.teacher.stats import TeacherStats
 from infra.telemetry import Progress
 from sightline.arrow_files import is_s3
 from tasks.asking.live import AskingWork
 from tasks.asking.places import Places
+from tasks.distill.rounds import RunChain
 
 EMBEDDED_NAME = "embedded"
 """The endpoint of a teacher that is started for the run."""
@@ -47,13 +54,17 @@ class RunNames:
 class TeacherDesk:
     """Opens the recipe's teacher for the first part that asks; one teacher for all parts."""
 
-    def __init__(self, recipe: Recipe, settings: Settings, ledger: Ledger) -> None:
+    def __init__(
+        self, recipe: Recipe, settings: Settings, ledger: Ledger, pool: ServingPool
+    ) -> None:
         self._recipe, self._settings, self._ledger = recipe, settings, ledger
-        self._lock = threading.Lock()
-        self._teacher: Teacher | None = None
+        self._pool = pool
+        self._lock = threading.RLock()
+        self._teacher: Opened | None = None
+        self._served_at: tuple[Endpoint, ...] | None = None
         self._opened = ExitStack()
 
-    def __call__(self) -> Teacher:
+    def __call__(self) -> Opened:
         """Return the teacher.
 
         Raises:
@@ -62,8 +73,11 @@ class TeacherDesk:
         """
         with self._lock:
             if self._teacher is None:
-                teacher = open_teacher(self._config(), self._ledger)
-                self._teacher = self._opened.enter_context(teacher)
+                home = ledger_home_of(self._settings)
+                self._teacher = open_asker(
+                    self._settings, self._config(), self._ledger, home, self._pool
+                )
+                self._opened.callback(self._teacher.close)
             return self._teacher
 
     def stats(self) -> TeacherStats | None:
@@ -76,11 +90,27 @@ class TeacherDesk:
         self._opened.close()
         self._ledger.flush()
 
-    def _endpoints(self) -> tuple[Endpoint, ...]:
+    def run_chains(self) -> RunChain:
+        """Return what asks whole chains, here or on workers; raises as opening the teacher does."""
+        return chain_runner(self())
+
+    def flush(self) -> None:
+        """Commit every response received so far, wherever it was received."""
+        if isinstance(self._teacher, TeacherCrew):
+            self._teacher.flush()
+        self._ledger.flush()
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
         """Return where the recipe's models are served.
 
         The embedded teacher is started for this run where nobody else serves its models.
         """
+        with self._lock:
+            if self._served_at is None:
+                self._served_at = self._found_endpoints()
+            return self._served_at
+
+    def _found_endpoints(self) -> tuple[Endpoint, ...]:
         settings, models = self._settings, self._recipe.models
         if settings.endpoints_file is not None or settings.teacher_base_url is not None:
             named = settings.endpoints
@@ -88,7 +118,8 @@ class TeacherDesk:
             others = tuple(model for model in models if not is_embedded(model))
             named = (replace(settings.default_endpoint, models=others),)
         templates = [m for m in models if is_embedded(m) and not any(e.serves(m) for e in named)]
-        return (self._embedded(tuple(templates)), *named) if templates else named
+        served = self._opened.enter_context(LocalModels(self._pool.services)).start(named, models)
+        return (self._embedded(tuple(templates)), *served) if templates else served
 
     def _embedded(self, models: tuple[str, ...]) -> Endpoint:
         server = EmbeddedTeacher(ServerConfig(misbehaviour=self._recipe.embedded_teacher))
@@ -104,7 +135,7 @@ class TeacherDesk:
     def _config(self) -> TeacherConfig:
         settings = self._settings
         return TeacherConfig(
-            endpoints=self._endpoints(),
+            endpoints=self.endpoints(),
             recipe=self._recipe.name,
             models=self._recipe.models,
             max_usd=settings.budget_usd,
@@ -112,6 +143,8 @@ class TeacherDesk:
             prices_file=settings.prices_file,
             retry=RetryPolicy(attempts=settings.max_retries + 1),
             patience_s=settings.teacher_patience_s,
+            probe=settings.teacher_probe,
+            reserved=Reservations(BatchBook(ledger_lake_of(settings))),
         )
 
 
@@ -121,10 +154,11 @@ class Runtime:
 
     settings: Settings
     context: RunContext
-    pool: Pool
+    pool: ServingPool
     ledger: Ledger
     teacher: TeacherDesk
     asking: AskingWork
+    open_runner: Callable[[], RunChain]
 
 
 def open_lake_of(settings: Settings) -> Lake:
@@ -132,14 +166,24 @@ def open_lake_of(settings: Settings) -> Lake:
     return Lake(settings.lake, settings.storage)
 
 
+def ledger_lake_of(settings: Settings) -> Lake:
+    """Return the lake that keeps the ledger, and with it the batches."""
+    return Lake(settings.ledger_lake or settings.lake, settings.storage)
+
+
 def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
     """Return the ledger that pays for builds of `lake`, its own unless a setting says otherwise.
 
     Entering it commits what dead processes left in the spool.
     """
-    shared = settings.ledger_lake
-    home = lake if shared is None else Lake(shared, settings.storage)
+    home = lake if settings.ledger_lake is None else ledger_lake_of(settings)
     return Ledger(home, settings.spool_path, _sharing(settings, home))
+
+
+def ledger_home_of(settings: Settings) -> LedgerHome:
+    """Return how workers open the same ledger."""
+    home = ledger_lake_of(settings)
+    return LedgerHome(home.uri, settings.storage, settings.spool_path, _sharing(settings, home))
 
 
 def _sharing(settings: Settings, home: Lake) -> Sharing:
@@ -167,10 +211,10 @@ def open_runtime(settings: Settings, recipe: Recipe, names: RunNames) -> Iterato
         ledger = stack.enter_context(open_ledger_of(settings, lake))
         pool = open_pool(settings)
         stack.callback(pool.close)
-        desk = TeacherDesk(recipe, settings, ledger)
+        desk = TeacherDesk(recipe, settings, ledger, pool)
         stack.callback(desk.close)
-        asking = AskingWork(desk, ledger, Places(_places(settings.teacher_concurrency)))
-        yield Runtime(settings, context, pool, ledger, desk, asking)
+        asking = AskingWork(desk, desk, Places(_places(settings.teacher_concurrency)))
+        yield Runtime(settings, context, pool, ledger, desk, asking, desk.run_chains)
 
 
 def _places(calls_at_once: int) -> int:

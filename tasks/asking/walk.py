@@ -5,7 +5,7 @@ The asks are the same as of a build, asked of somebody who answers from the ledg
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from infra.teacher.batch.collector import CallWantedError
@@ -16,13 +16,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def walk(items: Iterable[T], run: Run[T, R], places: Places) -> bool:
-    """Return whether `run` came to its end for every one of `items`.
+class Walk:
+    """Stands where a part's `Purchase` stands in a build: asks everything and gives no results."""
 
-    Raises:
-        TeacherError: what is wanted cannot be sent.
-    """
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self.is_finished = True
 
+    def groups(self, items: Sequence[T], run: Run[T, R]) -> Iterator[list[R]]:
+        """Ask about `items`; `is_finished` says whether all of it was answered.
+
+        Raises:
+            TeacherError: what is wanted cannot be sent.
+        """
+        self.is_finished &= asyncio.run(_walk(items, run, self._places))
+        return iter(())
+
+
+async def _walk(items: Iterable[T], run: Run[T, R], places: Places) -> bool:
     async def is_finished(item: T, go_on: GoOn) -> bool:
         try:
             await run(item, go_on)
@@ -30,7 +41,4 @@ def walk(items: Iterable[T], run: Run[T, R], places: Places) -> bool:
             return False
         return True
 
-    async def walk_all() -> bool:
-        return all([finished async for finished in in_order(items, is_finished, places)])
-
-    return asyncio.run(walk_all())
+    return all([finished async for finished in in_order(items, is_finished, places)])

@@ -11,6 +11,7 @@ from infra.images.shelf import ImageShelf, image_shelf
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.asking.in_order import GoOn
 from tasks.asking.live import AskingWork, Purchase
+from tasks.asking.walk import Walk
 from tasks.distill.case import ChainCase, cases_of
 from tasks.distill.rounds import ChainResult, RunChain, asked_here
 from tasks.distill.rows import DISTILL, tables_of
@@ -95,22 +96,34 @@ class ChainPurchase:
 
     def rows(self) -> Iterator[Produced]:
         """Yield generations, crops and failures."""
+        yield from self._asked(self._purchase)
+
+    def walk(self) -> bool:
+        """Return whether the teacher answered every chain to its end; give no rows."""
+        walk = Walk(self._work.asking.places)
+        for _ in self._asked(walk):
+            pass
+        return walk.is_finished
+
+    def _asked(self, asks: Purchase | Walk) -> Iterator[Produced]:
         cases = read_cases(self._context, self._samples_part, self._writer, self._work)
         if not cases:
             return
         wanted = {case.image_id for case in cases if case.image_id is not None}
         image_parts = self._work.inputs(self._samples_part).image_parts
         with image_shelf(self._context.lake, image_parts, wanted) as shelf:
-            yield from self._chains(cases, shelf)
+            yield from self._chains(asks, cases, shelf)
 
-    def _chains(self, cases: Sequence[ChainCase], shelf: ImageShelf) -> Iterator[Produced]:
+    def _chains(
+        self, asks: Purchase | Walk, cases: Sequence[ChainCase], shelf: ImageShelf
+    ) -> Iterator[Produced]:
         run_chain, make_view = self._work.open_runner(), ViewCutter(shelf.load)
 
         async def run(case: ChainCase, go_on: GoOn) -> ChainResult:
             return await run_chain(case, make_view, go_on)
 
         seen: set[str] = set()
-        for results in self._purchase.groups(cases, run):
+        for results in asks.groups(cases, run):
             tables = tables_of(results, seen)
             yield Produced(GENERATIONS, tables.generations)
             yield Produced(IMAGES, tables.images)

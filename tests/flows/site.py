@@ -59,7 +59,7 @@ class Site:
 
         torch.set_num_threads(1)
         uri = lake if "://" in lake else str(self.folder / lake)
-        with self._surroundings(uri, {"pool": "local"} | settings):
+        with self.surroundings(uri, {"pool": "local"} | settings):
             return visreason(recipe=recipe, lake=uri, overrides=list(overrides), pilot=pilot)
 
     def reparse(self, *overrides: str, **settings: Any) -> "RereadSummary":
@@ -67,11 +67,11 @@ class Site:
         from flows.reparse import reparse
 
         uri = str(self.folder / "lake")
-        with self._surroundings(uri, settings):
+        with self.surroundings(uri, settings):
             return reparse(recipe="demo", lake=uri, overrides=list(overrides))
 
     @contextmanager
-    def _surroundings(self, uri: str, settings: Mapping[str, Any]) -> Iterator[None]:
+    def surroundings(self, uri: str, settings: Mapping[str, Any]) -> Iterator[None]:
         """Give this process the variables of a build."""
         environment = self.environment(uri, **settings)
         with pytest.MonkeyPatch.context() as patch:

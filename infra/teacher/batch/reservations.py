@@ -24,6 +24,10 @@ class Reservations:
         self._looked_at = 0.0
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type["Reservations"], tuple[BatchBook]]:
+        """Travel to a worker as the lake it looks at."""
+        return (Reservations, (self._book,))
+
     def __call__(self, key: CallKey) -> str | None:
         """Return which open batch holds a call and what to do, null if none does."""
         found = self._index().candidates(key)
