@@ -14,6 +14,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from flows.batch_commands import app as batch_app
+from flows.ledger_commands import app as ledger_app
 from sightline.errors import SightlineError, UsageError
 from sightline.teardown import mute_teardown
 
@@ -29,6 +31,8 @@ app = typer.Typer(
 )
 teacher_app = typer.Typer(help="The embedded teacher.", no_args_is_help=True)
 app.add_typer(teacher_app, name="teacher")
+app.add_typer(batch_app, name="batch")
+app.add_typer(ledger_app, name="ledger")
 
 Lake = Annotated[
     str | None,
@@ -63,6 +67,12 @@ def build(
             "and say what all would give and cost.",
         ),
     ] = None,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="Buy the teacher's calls in batches: cheaper, but within a day a round."
+        ),
+    ] = False,
 ) -> None:
     """Build a recipe; what is committed already is neither computed nor bought again.
 
