@@ -78,8 +78,13 @@ def build(
 
     Example: sightline build demo --set source.n=20
     """
-    from flows.building import build_recipe
+    from flows.building import build_in_batches, build_recipe
 
+    if batch and pilot is not None:
+        msg = "expected --batch or --pilot, found both: a pilot measures live calls"
+        raise UsageError(msg)
+    if batch:
+        raise typer.Exit(build_in_batches(recipe, lake, overrides or [], wait=True))
     raise typer.Exit(build_recipe(recipe, lake, overrides or [], pilot))
 
 
