@@ -1,10 +1,11 @@
 """Prefect task: one writer's chains about one part of `samples`, asked through the ledger."""
 
 from infra.execution import Output, PartJob, PartResult, RunContext, committed_part, run_part
+from infra.lake.lake import Lake
 from sightline.provenance import Step, fingerprint_of
 from sightline.schemas import GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.distill.asks import prompts_identity
-from tasks.distill.live import ChainPurchase, DistillWork
+from tasks.distill.live import CaseInputs, ChainPurchase, DistillWork
 from tasks.distill.writers import Writer
 from tasks.part_task import part_task
 from tasks.replies.grammar import PARSER_VERSION
@@ -25,10 +26,23 @@ def distill_part(
         work: shared by all parts.
         context: of the run.
     """
-    samples = committed_part(context.lake, SAMPLES, samples_part)
+    job = chain_job(part, samples_part, writer, work, context.lake)
+    purchase = ChainPurchase(samples_part, writer, work, context)
+    return run_part(context, job, purchase.rows, lambda: purchase.spend)
+
+
+def chain_job(
+    part: str, samples_part: str, writer: Writer, work: CaseInputs, lake: Lake
+) -> PartJob:
+    """Return the job that `distill_part` does, and so what its part is made from.
+
+    Raises:
+        LakeError: a part that it reads is not committed yet.
+    """
+    samples = committed_part(lake, SAMPLES, samples_part)
     inputs = work.inputs(samples_part)
     objects = inputs.image_parts if work.uses_objects else ()
-    job = PartJob(
+    return PartJob(
         step=STEP,
         part=part,
         identity=writer.identity
@@ -39,10 +53,8 @@ def distill_part(
         },
         inputs=[
             samples.fingerprint,
-            *(committed_part(context.lake, OBJECTS, p).fingerprint for p in objects),
+            *(committed_part(lake, OBJECTS, p).fingerprint for p in objects),
         ],
         outputs=[Output(IMAGES, f"zoom.{part}"), Output(GENERATIONS, part)],
         rows_in=samples.rows * writer.draws,
     )
-    purchase = ChainPurchase(samples_part, writer, work, context)
-    return run_part(context, job, purchase.rows, lambda: purchase.spend)
