@@ -17,6 +17,8 @@ FOREIGN_NAMES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_D
 def fresh_environment(folder: Path, lake: Path | str) -> dict[str, str]:
     """Return variables for a child process that keeps everything under `folder`.
 
+    The probe is off, so that the calls of a run are those of its chains; tests of it turn it on.
+
     Args:
         folder: gets `home` and `state`; created.
         lake: what `SIGHTLINE_LAKE` says.
@@ -35,6 +37,7 @@ def fresh_environment(folder: Path, lake: Path | str) -> dict[str, str]:
         "SIGHTLINE_LAKE": str(lake),
         "SIGHTLINE_STATE_DIR": str(folder / "state"),
         "SIGHTLINE_PREFECT_PORT": "0",
+        "SIGHTLINE_TEACHER_PROBE": "false",
         "TERM": "dumb",
         "COLUMNS": "100",
     }

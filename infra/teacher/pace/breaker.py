@@ -30,7 +30,7 @@ class OutagePolicy:
     first_wait_s: float = 1.0
     max_wait_s: float = 30.0
     patience_s: float = 1800.0
-    cold_tries: int = 4
+    cold_tries: int = 3
 
 
 class BreakerState(StrEnum):
