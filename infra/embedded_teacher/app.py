@@ -76,7 +76,8 @@ class TeacherApp:
         elif route == ("GET", "/v1/models"):
             names = self._models.names
             listed = [{"id": n, "object": "model", "owned_by": "sightline"} for n in names]
-            await respond(send, json_answer({"object": "list", "data": listed}))
+            answer = self._refused(scope) or json_answer({"object": "list", "data": listed})
+            await respond(send, answer)
         elif route == ("GET", "/health"):
             await respond(send, json_answer({"status": "ok"}))
         elif route == ("GET", "/stats"):

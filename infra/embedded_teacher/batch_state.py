@@ -99,7 +99,6 @@ class BatchStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     def new_id(self) -> str:
         """Return the id of the next batch."""
@@ -107,6 +106,7 @@ class BatchStore:
 
     def put(self, batch: Batch) -> Batch:
         """Keep a batch as it stands now."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         waiting = self._folder / f"{batch.id}.next"
         waiting.write_text(json.dumps(asdict(batch)), encoding="utf-8")
         waiting.replace(self._folder / f"{batch.id}.json")

@@ -47,11 +47,11 @@ class FileStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self._count = max(map(_number, folder.glob("*.json")), default=0)
 
     def add(self, upload: Upload) -> StoredFile:
         """Store an upload."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         waiting = self._folder / "incoming"
         waiting.write_bytes(upload.data)
         stored = self.adopt(waiting, upload.filename, upload.purpose)

@@ -210,6 +210,7 @@ def test_key_is_asked_for_on_every_path_of_the_api():
         assert chat(server)[0] == 401
         assert call(server, "GET", "/v1/batches")[0] == 401
         assert call(server, "GET", "/v1/files")[0] == 401
+        assert call(server, "GET", "/v1/models")[0] == 401
 
 
 def test_rates_are_told_over_http():
