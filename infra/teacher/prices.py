@@ -22,7 +22,7 @@ DEFAULT_FILE = Path(__file__).with_name("prices.yaml")
 MAX_IMAGE_TOKENS = 16_384
 """Worst case per image where the table names none: the default limit of Qwen2.5-VL's processor."""
 BATCH_DISCOUNT = 0.5
-"""What OpenAI, Azure, Groq and others take off the price of a call in a batch."""
+"""What OpenAI and Azure take off the price of a call in a batch."""
 MAX_OUTPUT_TOKENS = 131_072
 """Worst case of a reply where neither request nor table sets a limit."""
 
