@@ -54,6 +54,13 @@ class OutputFormat(StrEnum):
     PARQUET = "parquet"
 
 
+class PlanFormat(StrEnum):
+    """How `sightline plan` prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 @app.command()
 def build(
     recipe: RecipePath,
@@ -89,14 +96,25 @@ def build(
 
 
 @app.command()
-def plan(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) -> None:
-    """Say what a build would do and cost at most; spends nothing and writes nothing.
+def plan(
+    recipe: RecipePath,
+    lake: Lake = None,
+    overrides: Overrides = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Price the calls as those of a batch.")
+    ] = False,
+    output: Annotated[
+        PlanFormat, typer.Option("--format", help="Lines for people, or JSON for programs.")
+    ] = PlanFormat.TEXT,
+) -> None:
+    """Say what a build would ask and cost; spends nothing and writes nothing.
 
-    Example: sightline plan demo
+    Example: sightline plan demo --format json
     """
     from flows.planning import plan_recipe
 
-    typer.echo(plan_recipe(recipe, lake, overrides or []))
+    found = plan_recipe(recipe, lake, overrides or [], batch=batch)
+    typer.echo(found.as_json() if output is PlanFormat.JSON else found.text())
 
 
 @app.command()
