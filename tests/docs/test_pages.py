@@ -13,7 +13,9 @@ import yaml
 
 from flows.recipe import parse_recipe
 from infra.prefect_api.server import prefect_api
+from infra.services.serve_plan import read_serve_plan
 from infra.settings import load_settings
+from infra.teacher.endpoints import Endpoint, read_endpoints
 from tests.docs.pages import Page, read_page
 from tests.docs.reader import Reader
 from tests.isolation import fresh_environment
@@ -95,12 +97,23 @@ def test_page_followed_in_order_does_what_it_says(page: Page, reader: Reader) ->
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_page_recipes_are_recipes(page: Page) -> None:
+def test_page_recipes_and_endpoints_can_be_read(page: Page, tmp_path: Path) -> None:
     for block in page.blocks:
-        if block.language == "yaml":
-            shown = yaml.safe_load(block.text)
+        if block.language != "yaml":
+            continue
+        shown = yaml.safe_load(block.text)
+        if "endpoints" in shown:
+            check_endpoints(tmp_path / "endpoints.yaml", block.text)
+        else:
             whole = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
             parse_recipe(whole | shown)
+
+
+def check_endpoints(path: Path, text: str) -> None:
+    path.write_text(text)
+    for endpoint in read_endpoints(path, lambda _variable: "key", Endpoint("default", "")):
+        if endpoint.serve is not None:
+            read_serve_plan(endpoint.name, endpoint.serve)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
