@@ -106,7 +106,7 @@ def test_embedded_teacher_starts_without_any_engine(repo_root: Path):
 
 
 @pytest.mark.parametrize(
-    "family", ["dedup", "depth", "distill", "ground", "ingest", "segment", "verify"]
+    "family", ["dedup", "depth", "distill", "ground", "ingest", "review", "segment", "verify"]
 )
 def test_task_file_is_thin(repo_root: Path, family: str):
     source = (repo_root / "tasks" / family / "task.py").read_text(encoding="utf-8")
@@ -115,7 +115,8 @@ def test_task_file_is_thin(repo_root: Path, family: str):
 
 def test_every_family_with_a_task_is_measured(repo_root: Path):
     families = sorted(file.parent.name for file in (repo_root / "tasks").glob("*/task.py"))
-    assert families == ["dedup", "depth", "distill", "ground", "ingest", "segment", "verify"]
+    expected = ["dedup", "depth", "distill", "ground", "ingest", "review", "segment", "verify"]
+    assert families == expected
 
 
 def test_import_contracts_hold(repo_root: Path):

@@ -30,8 +30,10 @@ from tests.flows.site import Site
 from tests.flows.tables import ask, count
 
 PARTS = 2
-STEPS = ("ingest", "depth", "segment", "ground", "distill", "parse", "verify")
-RUNS = len(STEPS) * PARTS + 3
+STEPS = ("ingest", "depth", "segment", "ground")
+CHAIN_STEPS = ("distill", "parse", "verify")
+WRITER = "sightline-embedded"
+RUNS = (len(STEPS) + len(CHAIN_STEPS)) * PARTS + 3
 """With dedup, the checks and the report."""
 
 ARTIFACTS = {
@@ -88,8 +90,9 @@ def test_one_readable_task_run_per_step_and_part(
     client: SyncPrefectClient, lake: Lake, flow_run_id: UUID
 ):
     runs = task_runs(client, flow_run_id, RUNS)
-    parts = ask(lake, "select distinct part from samples")
-    expected = {f"{step} {row['part']}" for step in STEPS for row in parts} | {"dedup exact"}
+    parts = [row["part"] for row in ask(lake, "select distinct part from samples")]
+    expected = {f"{step} {part}" for step in STEPS for part in parts} | {"dedup exact"}
+    expected |= {f"{step} {WRITER}.{part}" for step in CHAIN_STEPS for part in parts}
     names = Counter(run.name for run in runs)
     assert {name for name in names if " " in name} == expected
     assert len(runs) == RUNS

@@ -23,6 +23,7 @@ from tasks.distill.task import distill_part
 from tasks.ground.task import ground_objects
 from tasks.ingest.task import ingest
 from tasks.part_task import worth_retrying
+from tasks.review.task import judge_part, needs_image_part, rewrite_part
 from tasks.segment.task import segment_images
 from tasks.verify.task import verify_part
 
@@ -35,6 +36,9 @@ STEPS = {
     "distill": distill_part,
     "parse": parse_part,
     "verify": verify_part,
+    "judge": judge_part,
+    "rewrite": rewrite_part,
+    "needs_image": needs_image_part,
 }
 RUN = TaskRun(task_key="k", dynamic_key="0")
 
