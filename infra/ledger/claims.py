@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from infra.ledger.index import slot_of
-from infra.ledger.lake_claims import THREADS, LakeClaims
+from infra.ledger.lake_claims import ASK_AGAIN_S, THREADS, LakeClaims
 from infra.ledger.row import CallKey
 from sightline.errors import LakeError
 
@@ -128,7 +128,7 @@ class SharedClaims:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="claims")
 
     async def acquire(self, key: CallKey) -> bool:
-        """See `Claims.acquire`."""
+        """See `Claims.acquire`; a refusal by the lake comes after a while, as asking costs."""
         if not self._machine.try_acquire(key):
             return False
         asked = self._threads.submit(self._ask_lake, key)
@@ -142,6 +142,7 @@ class SharedClaims:
             raise
         if not is_ours:
             self._machine.release(key)
+            await asyncio.sleep(ASK_AGAIN_S)
         return is_ours
 
     def release(self, key: CallKey) -> None:

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from infra.ledger.presence import BEAT_S, Presence
+from infra.ledger.presence import Presence
 from sightline.errors import SightlineError
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Keeper:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopped.wait(BEAT_S):
+        while not self._stopped.wait(self._presence.beat_every_s):
             self._try(self._presence.beat)
             self._try(self._tend)
 

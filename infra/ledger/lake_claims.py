@@ -27,7 +27,10 @@ from sightline.errors import LakeError
 CALLS: Final = "claims/calls/"
 THREADS: Final = 32
 """A claim is one small PUT of some milliseconds; so many are under way at once."""
-ASK_AGAIN_S: Final = 1.0
+ASK_AGAIN_S: Final = 2.0
+"""How long to wait before the lake is asked again for a call that somebody else is buying."""
+VIEW_S: Final = 1.0
+"""How long one look at the table serves all who wait."""
 KEEP_S: Final = 86_400.0
 """A claim is removed no sooner than so long after it was taken."""
 MAX_VIEW_S: Final = 60.0
@@ -66,7 +69,6 @@ class LakeClaims:
         self._me = Holder(presence.owner, machine)
         self._lock = threading.Lock()
         self._held: dict[CallKey, str] = {}
-        self._ask_at: dict[CallKey, float] = {}
 
     def acquire(self, key: CallKey) -> bool:
         """Return whether the call is ours to buy, once the ledger was asked for it again.
@@ -77,16 +79,14 @@ class LakeClaims:
         Raises:
             LakeError: the store does not answer as it should.
         """
-        if not self._presence.is_sure or time.monotonic() < self._ask_at.get(key, 0.0):
+        if not self._presence.is_sure:
             return False
         taken = self._take(f"{CALLS}{slot_of(key):016x}")
         if taken is None:
-            self._ask_at[key] = time.monotonic() + ASK_AGAIN_S
-            self._look_again(ASK_AGAIN_S)
+            self._look_again(VIEW_S)
             return False
         self._look_again(MAX_VIEW_S if taken.endswith(".0") else 0.0)
         with self._lock:
-            self._ask_at.pop(key, None)
             self._held[key] = taken
         return True
 

@@ -16,6 +16,8 @@ from infra.lake.objects import ObjectStore
 
 OWNERS: Final = "claims/owners/"
 BEAT_S: Final = 15.0
+BEATS_PER_EXPIRY: Final = 8
+"""At least: some may fail before others could take this process for gone."""
 READ_AGAIN_S: Final = 1.0
 """How long one look at another process' object serves all who ask about it."""
 
@@ -44,6 +46,11 @@ class Presence:
         self._beat_at = float("-inf")
         self._seen: dict[str, _Sighting] = {}
         self._lock = threading.Lock()
+
+    @property
+    def beat_every_s(self) -> float:
+        """Return how often to show a sign of life."""
+        return min(BEAT_S, self._expiry_s / BEATS_PER_EXPIRY)
 
     @property
     def is_sure(self) -> bool:

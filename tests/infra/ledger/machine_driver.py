@@ -18,6 +18,8 @@ from infra.teacher.endpoints import Endpoint
 from sightline.outcomes import Outcome
 from tests.infra.teachers import MODEL, QUICK, ask_for
 
+IN_FLIGHT = 8
+
 
 async def ask_rows(teacher: Teacher, rows: int) -> None:
     answers = await asyncio.gather(*(teacher.ask(ask_for(number)) for number in range(rows)))
@@ -26,8 +28,10 @@ async def ask_rows(teacher: Teacher, rows: int) -> None:
 
 def main(job: dict[str, Any]) -> None:
     lake = Lake(job["lake"], StorageOptions(**job["storage"]))
-    sharing = Sharing(claims_in_lake=True, spool_in_lake=job["spool_in_lake"])
-    endpoint = Endpoint("default", job["base_url"], timeout_s=20.0, max_in_flight=8)
+    sharing = Sharing(
+        claims_in_lake=True, spool_in_lake=job["spool_in_lake"], expiry_s=job["expiry_s"]
+    )
+    endpoint = Endpoint("default", job["base_url"], timeout_s=20.0, max_in_flight=IN_FLIGHT)
     config = TeacherConfig((endpoint,), recipe="test", retry=QUICK, models=(MODEL,))
     with Ledger(lake, Path(job["spool"]), sharing) as ledger:
         with open_teacher(config, ledger) as teacher:

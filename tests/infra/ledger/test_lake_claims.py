@@ -39,7 +39,6 @@ class Machine:
         self.claims = LakeClaims(objects, self.presence, name, self.looks.append)
 
     def acquire(self, key: CallKey = KEY) -> bool:
-        self.claims._ask_at.clear()  # as if a second had passed
         return self.claims.acquire(key)
 
 
