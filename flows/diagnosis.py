@@ -17,6 +17,7 @@ from infra.checkpoints import resolve
 from infra.lake.lake import Lake
 from infra.prefect_api.server import is_healthy
 from infra.settings import Settings, load_settings
+from infra.teacher.endpoints import Endpoint
 from sightline.errors import SightlineError
 from sightline.reader import has_httpfs
 from sightline.schemas import CONTRACTS
@@ -128,18 +129,27 @@ def _workers(settings: Settings) -> Iterator[Finding]:
 
 
 def _teacher(settings: Settings) -> Iterator[Finding]:
-    url = settings.teacher_base_url
-    if url is None:
+    if settings.endpoints_file is None and settings.teacher_base_url is None:
         detail = "none set: recipes that name the embedded teacher start it"
         yield Finding("teacher", is_good=True, detail=detail, is_needed=False)
         return
-    request = urllib.request.Request(f"{url.rstrip('/')}/models")  # noqa: S310 - http(s), checked
-    if settings.teacher_api_key is not None:
-        request.add_header("Authorization", f"Bearer {settings.teacher_api_key.get_secret_value()}")
+    for endpoint in settings.endpoints:
+        subject = "teacher" if settings.endpoints_file is None else f"teacher {endpoint.name}"
+        is_good, detail = _reach(endpoint)
+        yield Finding(subject, is_good, detail)
+
+
+def _reach(endpoint: Endpoint) -> tuple[bool, str]:
+    """Return whether an endpoint can be used, and what it says."""
+    if not endpoint.base_url:
+        return True, "is started by the builds that ask for its models"
+    request = urllib.request.Request(f"{endpoint.base_url.rstrip('/')}/models")  # noqa: S310 - http(s), checked
+    if endpoint.api_key is not None:
+        request.add_header("Authorization", f"Bearer {endpoint.api_key}")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
-            yield Finding("teacher", is_good=True, detail="answers and takes the key")
+            return True, "answers and takes the key"
     except urllib.error.HTTPError as exc:
-        yield Finding("teacher", is_good=False, detail=f"answers with status {exc.code}")
+        return False, f"answers with status {exc.code}"
     except OSError:
-        yield Finding("teacher", is_good=False, detail="does not answer; check the address")
+        return False, "does not answer; check the address"
