@@ -15,9 +15,13 @@ from tests.flows.tables import ask, broken_checks
 if TYPE_CHECKING:
     from flows.batch import BatchBuild
 
+JUDGED = "steps.judge.enabled=true"
 MAX_RUNS = 12
-ONE_PART = ("source.n=2", "part_rows=2", "steps.distill.rounds=2")
-NO_WORKERS = tuple(f"steps.{step}.enabled=false" for step in ("depth", "segment", "ground"))
+SMALL = (
+    *("source.n=2", "part_rows=2", "steps.distill.rounds=2", JUDGED),
+    *(f"steps.{step}.enabled=false" for step in ("depth", "segment", "ground")),
+)
+"""One part, no workers, and a judge to be asked once the chains are there."""
 CHAINS = """
 select chain_id, round, stage, request_key, raw_text, outcome
 from generations
@@ -44,19 +48,20 @@ def test_runs_on_changing_machines_end_with_the_build(site: Site, tmp_path: Path
         while not runs or runs[-1].build is None:
             machine = {"spool_dir": tmp_path / f"machine-{len(runs)}"}
             address = {"teacher_base_url": teacher.base_url, "batch_max_requests": 5}
-            runs.append(
-                build_in_batches(site, *ONE_PART, *NO_WORKERS, wait=False, **machine, **address)
-            )
+            runs.append(build_in_batches(site, *SMALL, wait=False, **machine, **address))
             assert len(runs) < MAX_RUNS
     lake = site.lake()
-    calls = ask(lake, "select request_key, draw, channel, cost_usd from ledger")
+    calls = ask(lake, "select request_key, draw, channel, step from ledger")
     answered = [e for e in read_log(log) if e.event == "answered" and e.status == 200]
 
     assert runs[0].open_batches > 1
     assert runs[-1].build is not None
     assert runs[-1].build.calls_made == 0
     assert runs[-1].build.calls_reused > 0
-    assert {call["channel"] for call in calls} == {"batch"}
+    assert {(call["channel"], call["step"]) for call in calls} == {
+        ("batch", "distill"),
+        ("batch", "judge"),
+    }
     assert len(answered) == len(calls) == len({(c["request_key"], c["draw"]) for c in calls})
     assert {event.channel for event in answered} == {"batch"}
     assert broken_checks(lake) == {}

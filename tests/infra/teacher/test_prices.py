@@ -14,6 +14,15 @@ def test_cost_of_cached_and_fresh_tokens_adds_up():
     assert price.cost_usd(usage) == pytest.approx(0.6 * 2.0 + 0.4 * 0.5 + 0.5 * 8.0)
 
 
+def test_batch_takes_its_discount_off_every_price(tmp_path: Path):
+    path = tmp_path / "prices.yaml"
+    path.write_text("models: {m: {input: 8, output: 4, cached_input: 2, batch_discount: 0.25}}")
+    assert Prices.load(path).require("m").in_batch() == Price(6.0, 3.0, 1.5, batch_discount=0.0)
+    path.write_text("models: {m: {input: 8, output: 4, batch_discount: 1.5}}")
+    with pytest.raises(UsageError, match="share in"):
+        Prices.load(path)
+
+
 def test_cost_without_counted_tokens_is_unknown():
     assert Price(1.0, 1.0).cost_usd(Usage()) is None
 

@@ -1,5 +1,6 @@
 """Chains answered by batches over real HTTP: waves, prices, files, caps."""
 
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +97,20 @@ def test_second_wave_leaves_calls_of_open_batches_alone(tmp_path: Path):
         assert reserved(ask_for(9).call_key) is None
     assert (counts.waiting, counts.wanted) == (2, 1)
     assert sizes == [2, 1]
+
+
+def test_live_teacher_does_not_buy_what_an_open_batch_holds(tmp_path: Path):
+    log = tmp_path / "log.jsonl"
+    with server_that(log, batch_seconds=600) as server:
+        with site_at(server.base_url, tmp_path) as site:
+            wave(site, [1])
+            reserved = pickle.loads(pickle.dumps(Reservations(site.desk.book)))  # noqa: S301
+        with (
+            teacher_at(server.base_url, tmp_path, reserved=reserved) as (teacher, _),
+            pytest.raises(TeacherError, match="sightline batch collect --wait"),
+        ):
+            teacher.ask_sync(ask_for(1, task="zoom"))
+    assert answered(log) == []
 
 
 def test_caps_count_open_batches_at_their_worst_case(plain: EmbeddedTeacher, tmp_path: Path):
