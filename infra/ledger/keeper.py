@@ -1,8 +1,9 @@
-"""The thread that keeps a ledger's promises to other machines while callers do other things.
+"""The threads that keep a ledger's promises to other machines while callers do other things.
 
-Every few seconds it shows that this process lives, and tends the ledger: what was received goes
-into the table, where others find it, and what others committed is looked at.  A round that fails
-is reported and tried again; whether this process may still buy is `Presence.is_sure`'s to say.
+Every few seconds one shows that this process lives, and one tends the ledger: what was received
+goes into the table, where others find it, and what others committed is looked at.  They are two,
+because a commit may take long and must not make this process look dead.  A round that fails is
+reported and tried again; whether this process may still buy is `Presence.is_sure`'s to say.
 """
 
 import logging
@@ -22,7 +23,7 @@ class Keeper:
         self._presence, self._tend = presence, tend
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Show that this process lives, and keep showing it; idempotent.
@@ -31,24 +32,24 @@ class Keeper:
             LakeError: the lake does not take the first sign of life.
         """
         with self._lock:
-            if self._thread is None:
-                self._presence.beat()
-                self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-                self._thread.start()
+            if self._threads:
+                return
+            self._presence.beat()
+            for action in (self._presence.beat, self._tend):
+                thread = threading.Thread(target=self._run, args=(action,), name="keeper")
+                thread.daemon = True
+                thread.start()
+                self._threads.append(thread)
 
     def stop(self) -> None:
-        """End the thread; what it shows stays until it expires, or until `Presence.leave`."""
+        """End the threads; what was shown stays until it expires, or until `Presence.leave`."""
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _run(self, action: Callable[[], object]) -> None:
         while not self._stopped.wait(self._presence.beat_every_s):
-            self._try(self._presence.beat)
-            self._try(self._tend)
-
-    def _try(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except (SightlineError, OSError) as error:
-            logger.warning("the ledger is not up to date for other machines: %s", error)
+            try:
+                action()
+            except (SightlineError, OSError) as error:
+                logger.warning("the ledger is not up to date for other machines: %s", error)
