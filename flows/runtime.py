@@ -187,9 +187,10 @@ def ledger_home_of(settings: Settings) -> LedgerHome:
 
 
 def _sharing(settings: Settings, home: Lake) -> Sharing:
-    in_bucket = settings.ledger_claims == "auto" and is_s3(home.uri)
+    on_cluster = settings.teacher_workers > 0 and settings.ray_address is not None
+    is_spread = settings.ledger_claims == "auto" and (is_s3(home.uri) or on_cluster)
     return Sharing(
-        claims_in_lake=in_bucket or settings.ledger_claims == "lake",
+        claims_in_lake=is_spread or settings.ledger_claims == "lake",
         spool_in_lake=settings.spool == "lake",
         expiry_s=settings.teacher_timeout_s + EXPIRY_MARGIN_S,
     )

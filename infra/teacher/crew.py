@@ -4,7 +4,8 @@ To its callers it is a teacher: it answers requests, counts and closes.  Behind 
 that all workers share, so that rates and caps hold for the run and not per worker, and workers with
 a ledger each.  When a worker dies, its replacement is started on the same machine, where it first
 commits what the dead one had received; only then is what the dead one was asked asked again, of the
-replacement, which finds those replies.  So nothing received is lost or bought twice.
+replacement, which finds those replies.  So nothing received is lost or bought twice.  Where the
+machine is gone too, the run ends: its next parts would count replies that nobody holds.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from infra.teacher.client import TeacherConfig
 from infra.teacher.jobs import Job, SingleAsk
 from infra.teacher.merged_stats import merged
 from infra.teacher.permits import PermitsState
+from infra.teacher.remote_gate import again
 from infra.teacher.remote_worker import LedgerHome, WorkerPlan
 from infra.teacher.stats import TeacherStats
 from infra.teacher.types import Request, Response
@@ -94,6 +96,7 @@ class TeacherCrew:
         self._gatekeeper = services.start(ServiceSpec(GATEKEEPER, plan.limits), START_S)
         self._lock = threading.Lock()
         self._is_closed = False
+        self._broken: SightlineError | None = None
         self._counts = _Counts(self._gatekeeper)
         self._seats: list[_Seat] = []
         try:
@@ -147,9 +150,9 @@ class TeacherCrew:
                 try:
                     result: R = await call(worker, "run", make_job())
                 except ServiceGoneError as exc:
-                    await asyncio.to_thread(seat.replace, worker, str(exc))
+                    await asyncio.to_thread(self._replace, seat, worker, str(exc))
                 except TeacherError as exc:
-                    self._gatekeeper.submit("stop", exc)  # what stops one stops all
+                    self._stop(exc)
                     raise
                 else:
                     seat.deaths_in_a_row = 0
@@ -163,13 +166,18 @@ class TeacherCrew:
 
         Raises:
             LakeError: the lake refuses; what was received stays in the spools.
+            TeacherError: some of it lies on a machine that cannot be reached any more.
+            PoolError: a worker died too often.
         """
-        for seat, flushed in [(seat, seat.worker.submit("flush")) for seat in self._seats]:
-            worker = seat.worker
+        workers = [(seat, seat.worker) for seat in self._seats]
+        flushed = [worker.submit("flush") for _, worker in workers]
+        for (seat, worker), done in zip(workers, flushed, strict=True):
             try:
-                flushed.result()
+                done.result()
             except ServiceGoneError as exc:
-                seat.replace(worker, str(exc))  # its successor commits what it received
+                self._replace(seat, worker, str(exc))  # its successor commits what it received
+        if self._broken is not None:
+            raise again(self._broken)
 
     def close(self) -> None:
         """Let calls in flight arrive, commit everything and end the workers; idempotent."""
@@ -203,12 +211,27 @@ class TeacherCrew:
         worker.stop()
         return None
 
+    def _replace(self, seat: "_Seat", dead: Service, reason: str) -> None:
+        """Put a new worker in the place of a dead one; where none can be, the run ends."""
+        try:
+            seat.replace(dead, reason)
+        except SightlineError as exc:
+            self._broken = self._broken or exc
+            self._stop(exc)
+            raise
+
+    def _stop(self, error: SightlineError) -> None:
+        """Let nobody send any more: what stops one worker stops all."""
+        self._gatekeeper.submit("stop", error)
+
     def _take_seat(self) -> "_Seat":
         """Return the seat with the fewest jobs, with one more on it."""
         with self._lock:
             if self._is_closed:
                 msg = "the teacher is closed; open a new one"
                 raise TeacherError(msg)
+            if self._broken is not None:
+                raise again(self._broken)
             seat = min(self._seats, key=lambda each: each.jobs)
             seat.jobs += 1
             return seat
@@ -232,7 +255,8 @@ class _Seat:
         """Put a new worker in the place of `dead`, once, whoever reports it first.
 
         Raises:
-            PoolError: workers of this seat die again and again.
+            PoolError: workers of this seat die again and again, or none can be started.
+            TeacherError: what the dead one received lies where its successor does not look.
         """
         with self._lock:
             if self.worker is not dead:
@@ -249,6 +273,18 @@ class _Seat:
                 )
                 raise PoolError(msg)
             self.worker = self._start(dead.place)
+            self._check_spool(dead.place)
+
+    def _check_spool(self, old: Place) -> None:
+        """Refuse to go on elsewhere with replies left behind: their rows would count."""
+        if self.worker.place.node == old.node or self._plan.ledger.sharing.spool_in_lake:
+            return
+        msg = (
+            f"the machine of asking worker {self._number} ({old.address}) is gone, and with it "
+            "replies that were not committed yet: build again, and only those are bought again. "
+            "With SIGHTLINE_SPOOL=lake a run survives the loss of a machine"
+        )
+        raise TeacherError(msg)
 
     @property
     def _name(self) -> str:

@@ -176,7 +176,7 @@ class RemotePermits:
     async def acquire(self, need: Need) -> Permit:
         """Wait for leave to send; see `infra.teacher.permits`."""
         if self._stopped is not None:
-            raise _again(self._stopped)
+            raise again(self._stopped)
         self._ticket += 1
         ticket = self._ticket
         self._loop = asyncio.get_running_loop()
@@ -202,7 +202,7 @@ class RemotePermits:
         for ticket, permit in waiting.items():
             self._withdrawn.append(ticket)
             if not permit.done():
-                permit.set_exception(_again(self._stopped))
+                permit.set_exception(again(self._stopped))
         if waiting:
             self._talk()
 
@@ -270,6 +270,6 @@ class RemotePermits:
             waiter.set_exception(answer.result)
 
 
-def _again(error: SightlineError) -> SightlineError:
+def again(error: SightlineError) -> SightlineError:
     """Return the same error anew: tracebacks would pile up on one."""
     return type(error)(*error.args)
