@@ -8,11 +8,12 @@ explains must not be documented by silence.
 import re
 from dataclasses import MISSING, Field, fields
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from flows.markdown import NOTE, grid
 from flows.recipe import STEP_PARAMS
 from infra.embedded_teacher.misbehaviour import Misbehaviour
+from tasks.distill.writers import DistillParams, TeacherChoice
 from tasks.ingest.image_facts import ImageLimits
 from tasks.ingest.kinds import KINDS
 from tasks.ingest.scenes.world import SceneParams
@@ -55,6 +56,8 @@ def recipe_page() -> str:
     sections.append(_section("images", ImageLimits))
     for step, params in STEP_PARAMS.items():
         sections.append(_section(f"steps: {step}", params))
+        if params is DistillParams:
+            sections.append(_section("steps: distill: one of teachers", TeacherChoice))
     sections.append(_section("embedded_teacher", Misbehaviour))
     return "".join(sections)
 
@@ -83,13 +86,15 @@ def _meanings(options: type[Any]) -> dict[str, str]:
 
 
 def _type(option: "Field[Any]") -> str:
-    if isinstance(option.type, type) and issubclass(option.type, StrEnum):
-        return "one of " + ", ".join(option.type)
+    for kind in (option.type, *get_args(option.type)):
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return "one of " + ", ".join(kind) + ("" if kind is option.type else " or null")
     named = option.type.__name__ if isinstance(option.type, type) else str(option.type)
     if named.startswith("typing.Literal"):
         return "one of " + ", ".join(option.type.__args__)  # type: ignore[union-attr]
     plain = named.replace("collections.abc.", "").replace("typing.", "")
-    return {"Mapping": "mapping"}.get(plain.split("[")[0], plain.replace(" | None", " or null"))
+    of_yaml = {"Mapping": "mapping", "tuple": "list"}
+    return of_yaml.get(plain.split("[")[0], plain.replace(" | None", " or null"))
 
 
 def _default(option: "Field[Any]") -> str:
@@ -97,5 +102,7 @@ def _default(option: "Field[Any]") -> str:
         return "required" if option.default_factory is MISSING else "`{}`"
     if option.default is None:
         return "null"
+    if option.default in ("", ()):
+        return "empty"
     value = str(option.default).lower() if isinstance(option.default, bool) else option.default
     return f"`{value}`"

@@ -49,6 +49,7 @@ BREAKS: dict[str, dict[str, Break]] = {
     "calls_paid_once": {"twice": doubled("ledger")},
     "sample_images_stored": {"gone": changed("samples", 0, image_ids=["f" * 64])},
     "generations_have_subject": {"gone": changed("generations", 0, subject_id="s9")},
+    "repairs_follow_a_reply": {"no first reply": changed("generations", 0, turn=1)},
     "steps_have_generation": {
         "no generation": changed("steps", 0, generation_id="g9"),
         "other chain": changed("steps", 0, chain_id="c9"),
