@@ -32,6 +32,7 @@ class Aimd:
         self._probe_step = 1.0
         self._decreased_at = float("-inf")
         self._answered_since = True
+        self._has_grown = False
 
     @property
     def limit(self) -> int:
@@ -45,19 +46,25 @@ class Aimd:
         """
         self._answered_since = True
         if 2 * in_flight >= self._limit:
+            self._has_grown = True
             self._limit = min(self._most, self._limit + self._step() / self._limit)
 
     def throttled(self, sent_at: float, now: float) -> bool:
-        """Take in a 429 to a send of `sent_at`; return whether it is news, not the same wave."""
+        """Take in a 429 to a send of `sent_at`; return whether it is news, not the same wave.
+
+        A limit that was lowered and is still too much is no new ceiling: the endpoint has a bad
+        minute, and the old ceiling is where to go back to.
+        """
         if sent_at < self._decreased_at:
             return False
         self._decreased_at = now
         if self._answered_since:
-            self._ceiling = self._limit
+            if self._has_grown or self._ceiling is None:
+                self._ceiling = self._limit
             self._limit = max(1.0, self._limit * DECREASE)
         else:
             self._limit = 1.0
-        self._answered_since, self._probe_step = False, 1.0
+        self._answered_since, self._has_grown, self._probe_step = False, False, 1.0
         return True
 
     def _step(self) -> float:
