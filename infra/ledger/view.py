@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.lake.lake import Lake
 from infra.ledger.disk_segments import read_line
 from infra.ledger.ledger import spool_folder
-from infra.ledger.row import LedgerRow
+from infra.ledger.row import CallKey, LedgerRow
 from infra.ledger.table import LedgerTable
 from infra.ledger.tail import SpoolTail
 
@@ -26,11 +26,15 @@ class LedgerView:
 
     def lookup(self, request_key: str, draw: int) -> LedgerRow | None:
         """Return the call if it was paid before this view was opened."""
-        place = self._tail.find((request_key, draw))
-        if place is None:
-            return self._table.find((request_key, draw))
+        key = (request_key, draw)
         try:
-            return LedgerRow.from_payload(read_line(place))
-        except FileNotFoundError:  # committed meanwhile
+            return self._find(key)
+        except FileNotFoundError:  # its segment was committed meanwhile, or its part joined
             self._table.look()
-            return self._table.find((request_key, draw))
+            return self._table.find(key)
+
+    def _find(self, key: CallKey) -> LedgerRow | None:
+        place = self._tail.find(key)
+        if place is None:
+            return self._table.find(key)
+        return LedgerRow.from_payload(read_line(place))

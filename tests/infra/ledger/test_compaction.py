@@ -10,6 +10,7 @@ from infra.ledger.compaction import compact_ledger
 from infra.ledger.disk_segments import segments
 from infra.ledger.ledger import Ledger
 from infra.ledger.row import LedgerRow
+from infra.ledger.view import LedgerView
 from sightline.schemas import LEDGER
 from tests.infra.teachers import paid_row
 
@@ -59,11 +60,12 @@ def test_parts_do_not_grow_beyond_the_limit_and_large_ones_are_left_alone(
 
 
 def test_open_ledger_finds_calls_whose_parts_were_joined_under_it(local_lake: Lake, tmp_path: Path):
-    ledger = filled(local_lake, tmp_path)
+    ledger, view = filled(local_lake, tmp_path), LedgerView(local_lake, tmp_path)
     assert ledger.lookup(*row(0).call_key) == row(0)  # its part is in the cache
     compact_ledger(local_lake)
     for number in range(PARTS * ROWS_EACH):
         assert ledger.lookup(*row(number).call_key) == row(number)
+        assert view.lookup(*row(number).call_key) == row(number)
     assert ledger.lookup(*row(99).call_key) is None
     ledger.close()
 
