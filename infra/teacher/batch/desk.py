@@ -51,15 +51,17 @@ class BatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """One walk: who answers it, and which batches it sent."""
+    """One walk: who answers it, what it sent, and which batches hold the money for more."""
 
     collector: Collector
     sent: list[Batch] = field(default_factory=list)
+    capped_by: list[Batch] = field(default_factory=list)
 
     @property
     def waits_for(self) -> frozenset[str]:
-        """Return the open batches that hold what the walk lacked."""
-        return self.collector.held_in | {batch.batch_key for batch in self.sent}
+        """Return the open batches that hold what the walk lacked, or the money for it."""
+        batches = (*self.sent, *self.capped_by)
+        return self.collector.held_in | {batch.batch_key for batch in batches}
 
 
 class BatchDesk:
@@ -101,7 +103,8 @@ class BatchDesk:
             wave = Wave(Collector(self._ledger, past, outbox.add))
             yield wave
             outbox.close()
-            self._refuse_standstill(outbox)
+            if outbox.postponed is not None:
+                wave.capped_by.extend(self._holding_money(outbox.postponed))
 
     def receive(self) -> list[Received]:
         """Return what became of every open batch of these endpoints, its answers in the ledger.
@@ -163,10 +166,16 @@ class BatchDesk:
             if client is not None and batch.state is not BatchState.SUBMITTED:
                 Sender(self.book, client).settle(batch)
 
-    def _refuse_standstill(self, outbox: Outbox) -> None:
-        """Stop a run whose caps let nothing more be sent while nothing is under way."""
-        if outbox.postponed is not None and not self.book.open_batches():
-            raise BudgetError(refusal(self._options.caps, self._spent, outbox.postponed))
+    def _holding_money(self, next_call: Exposure) -> list[Batch]:
+        """Return the open batches, whose settling may make room for the next call.
+
+        Raises:
+            BudgetError: there are none.
+        """
+        found = self.book.open_batches()
+        if not found:
+            raise BudgetError(refusal(self._options.caps, self._spent, next_call))
+        return found
 
     def _client_for(self, teacher: str) -> BatchClient:
         for endpoint, client in zip(self._options.endpoints, self._clients.values(), strict=True):

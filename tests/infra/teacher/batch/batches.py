@@ -12,7 +12,7 @@ from infra.ledger.ledger import Ledger
 from infra.ledger.row import LedgerRow
 from infra.teacher.batch.client import BatchClient, BatchEndpoint
 from infra.teacher.batch.collector import CallWantedError, Collector, WaveCounts
-from infra.teacher.batch.desk import BatchDesk, BatchOptions
+from infra.teacher.batch.desk import BatchDesk, BatchOptions, Wave
 from infra.teacher.batch.outbox import FileLimits
 from infra.teacher.batch.receiving import Received
 from infra.teacher.batch.record import Batch, BatchState
@@ -85,9 +85,13 @@ def walk(collector: Collector, numbers: Sequence[int]) -> list[list[Response]]:
 
 
 def wave(site: Site, numbers: Sequence[int]) -> WaveCounts:
+    return whole_wave(site, numbers).collector.counts
+
+
+def whole_wave(site: Site, numbers: Sequence[int]) -> Wave:
     with site.desk.wave(PAYER) as found:
         walk(found.collector, numbers)
-    return found.collector.counts
+    return found
 
 
 def receive_all(site: Site) -> list[Received]:

@@ -23,6 +23,7 @@ from tests.infra.teacher.batch.batches import (
     walk,
     wave,
     waves_until_done,
+    whole_wave,
 )
 from tests.infra.teachers import answered, ask_for, server_that, teacher_at
 
@@ -125,6 +126,18 @@ def test_caps_count_open_batches_at_their_worst_case(plain: EmbeddedTeacher, tmp
         wave(site, range(4))
     assert sent == [2]
     assert nothing_new.waiting == 2
+
+
+def test_wave_without_money_waits_for_those_who_hold_it(tmp_path: Path):
+    caps = Caps(calls=1)
+    with (
+        server_that(batch_seconds=600) as server,
+        site_at(server.base_url, tmp_path, caps=caps) as site,
+    ):
+        first = whole_wave(site, [1])
+        second = whole_wave(site, [2])
+    assert second.sent == []
+    assert second.waits_for == first.waits_for == {first.sent[0].batch_key}
 
 
 def test_cap_that_lets_nothing_through_stops_the_run(plain: EmbeddedTeacher, tmp_path: Path):
