@@ -1,9 +1,10 @@
 """The limits of a run in one place: who waits, who may send, and at which endpoint.
 
 Waiters of one model stand in one queue and are served in their order; only its head is looked at,
-so a settle costs the same whether ten wait or a hundred thousand.  Nothing polls: a head that has
-to wait is looked at again when a send ends or when the pause it waits for is over.  The slot comes
-before the budget, because a cap counts calls in flight, not calls in the queue.
+so a settle costs the same whether ten wait or a hundred thousand.  Where models share the seats of
+an endpoint, who has waited longest goes first.  Nothing polls: a head that has to wait is looked at
+again when a send ends or when the pause it waits for is over.  The slot comes before the budget,
+because a cap counts calls in flight, not calls in the queue.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
+    number: int
     need: Need
     permit: "asyncio.Future[Permit]"
 
@@ -69,7 +71,7 @@ class Gatekeeper:
         self._seats = {e.name: Seats(e.max_in_flight) for e in self._endpoints}
         self._queues: dict[str, _Queue] = {}
         self._held: dict[int, _Held] = {}
-        self._number = 0
+        self._number = self._arrived = 0
         self._stopped: SightlineError | None = None
 
     @property
@@ -92,7 +94,8 @@ class Gatekeeper:
             permit = self._admit(queue, need)
             if permit is not None:
                 return permit
-        waiter = _Waiter(need, asyncio.get_running_loop().create_future())
+        self._arrived += 1
+        waiter = _Waiter(self._arrived, need, asyncio.get_running_loop().create_future())
         queue.waiters.append(waiter)
         self._serve(queue)
         try:
@@ -111,9 +114,9 @@ class Gatekeeper:
             self._budget.lose(held.reservation)
         else:
             self._budget.release(held.reservation)
-        for queue in self._queues.values():
-            if queue.waiters:
-                self._serve(queue)
+        waiting = [queue for queue in self._queues.values() if queue.waiters]
+        for queue in sorted(waiting, key=lambda queue: queue.waiters[0].number):
+            self._serve(queue)
 
     def stop(self, error: SightlineError) -> None:
         """End all who wait with `error`; permits that are out stay valid."""

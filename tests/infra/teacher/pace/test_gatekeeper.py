@@ -78,6 +78,20 @@ def test_waiters_of_a_model_go_in_their_order_and_one_who_left_blocks_nobody():
     run(body)
 
 
+def test_models_that_share_an_endpoint_take_turns():
+    async def body() -> None:
+        gate = keeper(place(max_in_flight=1))
+        permit, order = await gate.acquire(Need("a")), ["a", "b", "a", "b", "c"]
+        tasks = [asyncio.ensure_future(gate.acquire(Need(model))) for model in order]
+        await settled(tasks[0])
+        for task in tasks:
+            gate.settle(permit, DONE)
+            assert await settled(task)
+            permit = task.result()
+
+    run(body)
+
+
 def test_permit_that_comes_as_the_waiter_leaves_is_given_back():
     async def body() -> None:
         gate = keeper(place(max_in_flight=1))
