@@ -45,6 +45,14 @@ select
         where regexp_full_match(part, '(ingest\\.)?' || $dataset || '-[0-9a-f]{8}')
     ) as n_rows
 """
+CHAIN_CALLS = """
+select
+    teacher,
+    count(*) as n
+from ledger
+where step = 'distill'
+group by teacher
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,12 @@ class Evidence:
     Attributes:
         samples_per_row: questions to ask per source row.
         shapes: by teacher.
+        piloted: calls that the recipe's pilot holds, by teacher.
     """
 
     samples_per_row: float
     shapes: Mapping[str, Measured] = field(default_factory=dict)
+    piloted: Mapping[str, int] = field(default_factory=dict)
 
     def measured(self, teacher: str) -> Measured:
         """Return what chains of `teacher` were like."""
@@ -66,15 +76,17 @@ class Evidence:
 
 def evidence_of(recipe: Recipe, settings: Settings) -> Evidence:
     """Return what the settings' lake says of `recipe`, and its pilot where that says nothing."""
-    places = {"this lake": settings.lake, "the pilot": pilot_lake(recipe, settings)}
+    places = {"this lake": settings.lake, "the pilot": pilot_lake(recipe, settings)}  # it is last
     per_row: float | None = None
     shapes: dict[str, Measured] = {}
+    piloted: dict[str, int] = {}
     for origin, uri in places.items():
         with Catalog(Lake(uri, settings.storage)) as catalog:
             per_row = per_row or _samples_per_row(catalog, recipe.dataset)
             shapes = _shapes(catalog, recipe.dataset, origin) | shapes
+            piloted = {row["teacher"]: row["n"] for row in catalog.query(CHAIN_CALLS).to_pylist()}
     bound = float(recipe.samples_per_row)
-    return Evidence(bound if per_row is None else min(per_row, bound), shapes)
+    return Evidence(bound if per_row is None else min(per_row, bound), shapes, piloted)
 
 
 def _samples_per_row(catalog: Catalog, dataset: str) -> float | None:

@@ -173,6 +173,7 @@ class _Calls:
     def plans(self, new_rows: int, *, batch: bool) -> Iterator[CallPlan]:
         """Yield what each writer will be asked."""
         samples = new_rows * self._evidence.samples_per_row
+        is_new = not self._parts.samples  # else a walk finds what the pilot bought
         for writer in self._recipe.steps.distill.params.writers():
             found = together(self._forecast(part, writer) for part in self._parts.samples)
             asked = Question(
@@ -181,6 +182,7 @@ class _Calls:
                 found=found,
                 new_chains=samples * writer.draws,
                 price=self._price(writer, batch=batch),
+                new_known=self._evidence.piloted.get(writer.params.teacher, 0) if is_new else 0,
             )
             yield estimate(asked, self._evidence.measured(writer.params.teacher))
 

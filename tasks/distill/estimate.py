@@ -96,6 +96,7 @@ class Question:
         found: what chains in the lake have and need.
         new_chains: chains about samples that are not in the lake yet.
         price: of the teacher; null if the table does not list it.
+        new_known: calls of the new chains that the ledger holds, since a pilot bought them.
     """
 
     step: str
@@ -103,13 +104,15 @@ class Question:
     found: Forecast
     new_chains: float
     price: Price | None
+    new_known: int = 0
 
 
 def estimate(asked: Question, measured: Measured) -> CallPlan:
     """Return what the chains will still be asked."""
     wanted = asked.found.wanted
     later = sum(_more_calls(call, asked.params, measured) for call in wanted)
-    later += asked.new_chains * (measured.calls_per_chain or asked.params.rounds)
+    new = asked.new_chains * (measured.calls_per_chain or asked.params.rounds)
+    later += max(0.0, new - asked.new_known)
     sizes = [_size(call, asked.params, measured) for call in wanted]
     typical = _typical(sizes, asked.params, measured)
     tokens_in = math.fsum(size.tokens_in for size in sizes) + later * typical.tokens_in
@@ -118,7 +121,7 @@ def estimate(asked: Question, measured: Measured) -> CallPlan:
         step=asked.step,
         teacher=asked.params.teacher,
         chains=asked.found.chains + math.ceil(asked.new_chains),
-        known=len(asked.found.known),
+        known=len(asked.found.known) + asked.new_known,
         next=len(wanted),
         later=later,
         tokens_in=tokens_in,

@@ -40,6 +40,12 @@ def test_estimate_goes_by_what_was_measured():
     assert plan.basis == "measured in this lake"
 
 
+def test_estimate_of_new_chains_leaves_out_what_a_pilot_bought():
+    asked_after_pilot = Question("distill", PARAMS, Forecast(), 10, PRICE, new_known=12)
+    plan = estimate(asked_after_pilot, Measured(calls_per_chain=2.0, origin="the pilot"))
+    assert (plan.known, plan.next, plan.later) == (12, 0, 8)
+
+
 def test_estimate_of_a_model_without_a_price_goes_by_what_calls_did_cost():
     assert estimate(asked(ZOOM, price=None), Measured()).usd is None
     measured = Measured(usd_per_call=0.5, more_calls={(Stage.ZOOM, 1): 1.0})
