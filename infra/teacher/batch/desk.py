@@ -42,11 +42,13 @@ class BatchOptions:
         endpoints: those with the batch protocol; the first that serves a model gets its calls.
         limits: of one file.
         caps: of this run; what other runs have open counts too.
+        patience_s: how long to wait for somebody else who is sending.
     """
 
     endpoints: Sequence[BatchEndpoint]
     limits: FileLimits = field(default_factory=FileLimits)
     caps: Caps = field(default_factory=Caps)
+    patience_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,10 @@ class BatchDesk:
             TeacherError: somebody else is sending, or an endpoint refuses.
             BudgetError: nothing is open, and the next call would cross a cap.
         """
-        with sending(self._ledger), tempfile.TemporaryDirectory(prefix="sightline-wave-") as folder:
+        with (
+            sending(self._ledger, self._options.patience_s),
+            tempfile.TemporaryDirectory(prefix="sightline-wave-") as folder,
+        ):
             self._settle_left()
             past = self.book.past_tries()
 
@@ -144,7 +149,7 @@ class BatchDesk:
         if batch.provider_id is not None:
             client.cancel(batch.provider_id)
             return batch
-        with sending(self._ledger):
+        with sending(self._ledger, self._options.patience_s):
             return Sender(self.book, client).settle(batch, grace_s=0.0)
 
     def forget(self, batch_key: str) -> Batch:

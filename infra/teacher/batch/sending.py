@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 900.0
 """How long a batch whose creation was never answered may take to show up in the endpoint's list."""
+CLAIM_POLL_S: Final = 0.1
 SENDING: Final[CallKey] = (sha256(b"sightline: who sends batches").hexdigest(), 0)
 """A claim of the ledger that stands for no call."""
 
@@ -47,19 +48,32 @@ class SendingError(TeacherError):
 
 
 @contextmanager
-def sending(ledger: Ledger) -> Iterator[None]:
+def sending(ledger: Ledger, patience_s: float = 0.0) -> Iterator[None]:
     """Be the only one who sends batches to this lake.
+
+    Args:
+        ledger: of the lake.
+        patience_s: how long to try; where machines share a lake, a claim that was just let go is
+            free only after some moments.
 
     Raises:
         SendingError: somebody else is sending.
     """
-    if not asyncio.run(ledger.claims.acquire(SENDING)):
+    if not asyncio.run(_is_ours(ledger, time.monotonic() + patience_s)):
         msg = "another process is sending batches to this lake; run again when it is done"
         raise SendingError(msg)
     try:
         yield
     finally:
         ledger.claims.release(SENDING)
+
+
+async def _is_ours(ledger: Ledger, deadline: float) -> bool:
+    while not await ledger.claims.acquire(SENDING):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(CLAIM_POLL_S)
+    return True
 
 
 class Sender:

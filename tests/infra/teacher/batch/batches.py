@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.lake.lake import Lake
-from infra.ledger.ledger import Ledger
+from infra.ledger.ledger import Ledger, Sharing
 from infra.ledger.row import LedgerRow
 from infra.teacher.batch.client import BatchClient, BatchEndpoint
 from infra.teacher.batch.collector import CallWantedError, Collector, WaveCounts
@@ -46,11 +46,17 @@ class Site:
 
 @contextmanager
 def site_at(
-    base_url: str, folder: Path, *, limits: FileLimits | None = None, caps: Caps | None = None
+    base_url: str,
+    folder: Path,
+    *,
+    limits: FileLimits | None = None,
+    caps: Caps | None = None,
+    sharing: Sharing | None = None,
 ) -> Iterator[Site]:
     lake, endpoint = Lake(folder / "lake"), BatchEndpoint(base_url, timeout_s=20.0)
-    options = BatchOptions((endpoint,), limits or FileLimits(), caps or Caps())
-    with Ledger(lake, folder / "spool") as ledger, BatchClient(endpoint) as client:
+    patience_s = 0.0 if sharing is None else PATIENCE_S
+    options = BatchOptions((endpoint,), limits or FileLimits(), caps or Caps(), patience_s)
+    with Ledger(lake, folder / "spool", sharing) as ledger, BatchClient(endpoint) as client:
         desk = BatchDesk(lake, ledger, Prices({MODEL: PRICE}), options)
         try:
             yield Site(desk, ledger, lake, client)
