@@ -51,9 +51,11 @@ def site_at(
     *,
     limits: FileLimits | None = None,
     caps: Caps | None = None,
-    sharing: Sharing | None = None,
+    shared_lake: Lake | None = None,
 ) -> Iterator[Site]:
-    lake, endpoint = Lake(folder / "lake"), BatchEndpoint(base_url, timeout_s=20.0)
+    """Open a lake in `folder`, or one that several machines share."""
+    lake, endpoint = shared_lake or Lake(folder / "lake"), BatchEndpoint(base_url, timeout_s=20.0)
+    sharing = Sharing(claims_in_lake=True) if shared_lake else None
     patience_s = 0.0 if sharing is None else PATIENCE_S
     options = BatchOptions((endpoint,), limits or FileLimits(), caps or Caps(), patience_s)
     with Ledger(lake, folder / "spool", sharing) as ledger, BatchClient(endpoint) as client:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.embedded_teacher.server import EmbeddedTeacher
-from infra.ledger.ledger import Sharing
+from infra.lake.lake import Lake
 from infra.teacher.batch.outbox import FileLimits
 from infra.teacher.batch.record import BatchResult, BatchState
 from infra.teacher.batch.reservations import Reservations
@@ -158,12 +158,16 @@ def test_only_one_process_sends_at_a_time(plain: EmbeddedTeacher, tmp_path: Path
         wave(site, [1])
 
 
-def test_waves_follow_each_other_where_machines_share_claims(
-    plain: EmbeddedTeacher, tmp_path: Path
+def test_waves_on_a_lake_that_machines_share_may_change_machines(
+    plain: EmbeddedTeacher, lake: Lake, tmp_path: Path
 ):
-    with site_at(plain.base_url, tmp_path, sharing=Sharing(claims_in_lake=True)) as site:
-        waves_until_done(site, [1, 2])
-        assert len(site.rows()) == 4
+    for number, wanted in enumerate((2, 2, 0)):
+        machine = tmp_path / f"machine-{number}"
+        with site_at(plain.base_url, machine, shared_lake=lake) as site:
+            assert wave(site, [1, 2]).wanted == wanted
+            receive_all(site)
+            rows = site.rows()
+    assert len(rows) == 4
 
 
 def test_expired_and_failed_requests_are_sent_again_then_given_up(tmp_path: Path):
