@@ -234,8 +234,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _end_with_parent() -> None:
-    """Leave when the parent's end of the pipe closes, tidily if that takes no longer than 2 s."""
-    sys.stdin.buffer.read()
+    """Leave when the parent's end of the pipe closes, tidily if that takes no longer than 2 s.
+
+    The descriptor is read, not the file object: a thread that waits inside the object holds a lock
+    which the interpreter wants back when it ends.
+    """
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(2.0)
     os._exit(0)
