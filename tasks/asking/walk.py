@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from infra.teacher.batch.collector import CallWantedError
+from infra.teacher.batch.wanted import CallWantedError
 from tasks.asking.in_order import GoOn, Run, in_order
 from tasks.asking.places import Places
 

@@ -15,6 +15,7 @@ from typing import Final
 from infra.ledger.ledger import Ledger
 from infra.ledger.row import CallKey
 from infra.teacher.batch.book import PastTries
+from infra.teacher.batch.wanted import CallWantedError
 from infra.teacher.reply import response_of
 from infra.teacher.truncation import answer_with_room
 from infra.teacher.types import Request, Response
@@ -23,10 +24,6 @@ from sightline.outcomes import Outcome
 
 MAX_BATCHES: Final = 3
 """Batches that may hold a call without answering it before its row fails."""
-
-
-class CallWantedError(Exception):
-    """The call is not in the ledger yet; its chain goes on when it is."""
 
 
 @dataclass(frozen=True, slots=True)

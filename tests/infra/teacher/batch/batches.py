@@ -11,12 +11,13 @@ from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger, Sharing
 from infra.ledger.row import LedgerRow
 from infra.teacher.batch.client import BatchClient, BatchEndpoint
-from infra.teacher.batch.collector import CallWantedError, Collector, WaveCounts
+from infra.teacher.batch.collector import Collector, WaveCounts
 from infra.teacher.batch.desk import BatchDesk, BatchOptions, Wave
 from infra.teacher.batch.outbox import FileLimits
 from infra.teacher.batch.receiving import Received
 from infra.teacher.batch.record import Batch, BatchState
 from infra.teacher.batch.sending import Payer
+from infra.teacher.batch.wanted import CallWantedError
 from infra.teacher.budget import Caps
 from infra.teacher.prices import Price, Prices
 from infra.teacher.types import Asker, Request, Response
