@@ -132,7 +132,7 @@ def run_part(
     started, clock = datetime.now(UTC), time.perf_counter()
     with ExitStack() as stack:
         staging = _Staging(context.lake, job, fingerprint, stack)
-        for produced in compute():
+        for produced in _closed_with(stack, compute()):
             staging.write(produced)
         facts = _RunFacts(started, dict(staging.counts), spend() if spend else Spend())
         staging.write(Produced(RUNS, _run_row(context, job, facts)))
@@ -155,6 +155,17 @@ def run_part(
         seconds=seconds,
         spend=facts.spent,
     )
+
+
+def _closed_with(stack: ExitStack, rows: Iterable[Produced]) -> Iterable[Produced]:
+    """Return `rows`, which end with `stack`: a kept traceback would keep them, and what they hold.
+
+    What asks a teacher holds places that other parts wait for.
+    """
+    close = getattr(rows, "close", None)
+    if close is not None:
+        stack.callback(close)
+    return rows
 
 
 def _tables(job: PartJob) -> list[Output]:

@@ -5,8 +5,9 @@ such a part is not committed, because a committed part is never asked again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -140,18 +141,44 @@ def refuse_outage(unanswered: Sequence[str], n_asked: int) -> None:
 
 
 def _iterate(items: Iterable[T], run: Run[T, R], places: Places) -> Generator[R, None, None]:
-    """Yield results to code without a loop; calls in flight go on in the teacher's own thread."""
-    results = in_order(items, run, places)
-    with asyncio.Runner() as runner:
-        while True:
-            try:
-                yield runner.run(_next(results))
-            except StopAsyncIteration:
-                return
+    """Yield results to code without a loop; while that writes rows, the asking goes on."""
+    turn = asyncio.Lock()
+
+    async def following() -> R:
+        async with turn:
+            return await anext(results)
+
+    async def end() -> None:
+        async with turn:
+            await results.aclose()
+
+    with _loop_in_a_thread() as loop:
+        results = in_order(items, run, places)
+        pending = asyncio.run_coroutine_threadsafe(following(), loop)
+        try:
+            while True:
+                yield pending.result()
+                pending = asyncio.run_coroutine_threadsafe(following(), loop)
+        except StopAsyncIteration:
+            return
+        finally:
+            pending.cancel()
+            asyncio.run_coroutine_threadsafe(end(), loop).result()
 
 
-async def _next(source: AsyncIterator[R]) -> R:
-    return await anext(source)
+@contextmanager
+def _loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    """Give an event loop that runs in a thread of its own within the block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="asking", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _grouped(items: Iterator[R], most: int) -> Iterator[list[R]]:

@@ -3,14 +3,28 @@
 Every part runs in a thread and an event loop of its own, which `asyncio.Semaphore` does not span.
 One bound for all parts has two effects: memory does not grow with the parts in flight, and while
 the last chains of one part finish, chains of the next take the places that come free.
+
+Results are handed out in order, so they may wait for a slow one.  What has begun and was not handed
+out yet is bounded too, over all parts: the first of every part is always among those that ask, so a
+part that holds much of that room gives it back, and no part can wait for another for ever.
 """
 
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+
+AHEAD = 8
+"""What may have begun, as a multiple of what asks at once; bounds what waits in memory."""
+
+
+class Places:
+    """What may ask at once, and what may have begun and not been handed out."""
+
+    def __init__(self, most: int) -> None:
+        self.asking = Bound(most)
+        self.begun = Bound(most * AHEAD)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,23 +33,13 @@ class _Waiter:
     given: "asyncio.Future[None]"
 
 
-class Places:
+class Bound:
     """A number of places, given first come, first served; safe to use from several event loops."""
 
     def __init__(self, most: int) -> None:
-        self.most = most
         self._free = most
         self._waiting: deque[_Waiter] = deque()
         self._lock = threading.Lock()
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Hold a place within the block."""
-        await self.take()
-        try:
-            yield
-        finally:
-            self.give_back()
 
     async def take(self) -> None:
         """Wait for a place."""

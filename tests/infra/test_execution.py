@@ -148,6 +148,21 @@ def test_table_the_job_does_not_name_is_refused(context: RunContext):
         run_part(context, job(), lambda: iter([Produced(SEGMENTS, payload_of(SEGMENTS, 1))]))
 
 
+def test_compute_whose_rows_are_refused_is_ended_though_its_error_is_kept(context: RunContext):
+    ended = False
+
+    def compute() -> Iterator[Produced]:
+        nonlocal ended
+        try:
+            yield Produced(SEGMENTS, payload_of(SEGMENTS, 1))
+        finally:
+            ended = True
+
+    with pytest.raises(ContractError) as kept:
+        run_part(context, job(), compute)
+    assert ended, kept
+
+
 def test_rows_that_do_not_fit_the_contract_are_refused(context: RunContext):
     wrong = pa.table({"image_id": ["i1"]})
     with pytest.raises(ContractError):

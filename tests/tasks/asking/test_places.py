@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tasks.asking.in_order import GoOn, in_order
-from tasks.asking.places import Places
+from tasks.asking.places import AHEAD, Bound, Places
 
 TIMEOUT_S = 20
 
@@ -98,15 +98,41 @@ def test_places_of_parts_that_failed_or_were_left_go_to_the_others():
 
 
 def test_place_whose_waiter_was_cancelled_goes_to_the_next():
-    places = Places(1)
+    bound = Bound(1)
 
     async def scenario() -> bool:
-        await places.take()
-        gone, next_one = (asyncio.create_task(places.take()) for _ in range(2))
+        await bound.take()
+        gone, next_one = (asyncio.create_task(bound.take()) for _ in range(2))
         await asyncio.sleep(0)
-        places.give_back()
+        bound.give_back()
         gone.cancel()
         await asyncio.wait_for(next_one, TIMEOUT_S)
         return gone.cancelled()
 
     assert asyncio.run(scenario())
+
+
+def test_part_whose_first_is_slow_begins_no_more_than_there_is_room_and_others_go_on():
+    places, slow_may_end = Places(2), threading.Event()
+    begun: list[int] = []
+
+    async def slow_first(item: int, _go_on: GoOn) -> int:
+        begun.append(item)
+        if item == 0:
+            await asyncio.to_thread(slow_may_end.wait)
+        return item
+
+    async def part() -> list[int]:
+        return [item async for item in in_order(range(100), slow_first, places)]
+
+    found: list[list[int]] = []
+    slow = threading.Thread(target=lambda: found.append(asyncio.run(part())), daemon=True)
+    slow.start()
+    while len(begun) < 2 * AHEAD:
+        slow.join(0.001)
+    ahead = len(begun)
+    slow_may_end.set()
+    slow.join(TIMEOUT_S)
+    assert found == [list(range(100))]
+    assert ahead == 2 * AHEAD
+    assert ask_in_threads(places, Busy(), n_threads=2, n_items=50) == [list(range(50))] * 2

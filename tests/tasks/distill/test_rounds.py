@@ -11,7 +11,7 @@ from sightline.boxes import FULL_VIEW, Box
 from sightline.errors import BudgetError, Failure
 from sightline.ids import image_id
 from sightline.outcomes import Outcome
-from tasks.asking.in_order import AHEAD
+from tasks.asking.places import AHEAD
 from tasks.distill.case import ChainCase
 from tasks.distill.chain import StopReason
 from tasks.distill.rounds import ChainResult, run_chain
