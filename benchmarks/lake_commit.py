@@ -10,14 +10,11 @@ test suite's (Ceph RGW where it is installed, else moto_server), on this machine
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the S3 server of the tests
 
+from benchmarks.measuring.machine import machine
 from infra.lake.lake import Lake
 from sightline.provenance import fingerprint_of
 from sightline.schemas import VERDICTS
@@ -71,24 +69,6 @@ def summary(seconds: list[float]) -> dict[str, float]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """Return what the times depend on."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "cpu": names[0] if names else platform.machine(),
-        "load_1_min": round(os.getloadavg()[0], 2),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "deltalake": version("deltalake"),
-        "pyarrow": version("pyarrow"),
-    }
-
-
 def main() -> None:
     """Measure both places and print the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -96,7 +76,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000, help="Rows of one part.")
     given = parser.parse_args()
     payload = payload_of(VERDICTS, given.rows)
-    found: dict[str, Any] = {"rows_per_part": given.rows, "machine": machine()}
+    found: dict[str, Any] = {
+        "rows_per_part": given.rows,
+        "machine": machine("deltalake", "pyarrow"),
+    }
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
         found["local folder"] = commit_times(Lake(folder), given.parts, payload)
     server = s3.start()
