@@ -1,8 +1,8 @@
 """When to try a call again, and how long to wait first.
 
-Our own loop, not a library's: while waiting a call must hold neither its slot nor its budget, a
-Retry-After beats the schedule, and a throttled call (429) is the endpoint asking for patience, not
-a failure: it is bounded by time, the others by attempts.  Full jitter, as in "Exponential Backoff
+Our own loop, not a library's: while waiting a call must hold no permit, a Retry-After beats the
+schedule, and a throttled call (429) is the endpoint asking for patience, not a failure: it is
+bounded by time, the others by attempts.  Full jitter, as in "Exponential Backoff
 And Jitter" (AWS Architecture Blog, 2015), keeps callers from coming back together.
 """
 
