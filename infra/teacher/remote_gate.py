@@ -59,12 +59,11 @@ class _Desk:
     waiting: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     out: dict[int, Permit] = field(default_factory=dict)
     answers: list[Answered] = field(default_factory=list)
-    has_answers: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self) -> list[Answered]:
         """Return the answers that are ready; their permits are out from now on."""
         taken, self.answers = self.answers, []
-        self.has_answers.clear()
         return taken
 
 
@@ -96,15 +95,22 @@ class GatekeeperService:
             waiting = asyncio.create_task(self._acquire(desk, wanted))
             desk.waiting[wanted.ticket] = waiting
         if not desk.waiting:
-            desk.has_answers.set()  # whoever listens listens in vain
+            desk.changed.set()  # whoever listens listens in vain
         await asyncio.sleep(0)  # those who need not wait are granted now
         return desk.take()
 
     async def listen(self, worker: str) -> list[Answered]:
-        """Return what is granted to `worker`; waits until there is something, but not for ever."""
+        """Return what is granted to `worker`; waits for something to come, but not for ever.
+
+        What an `exchange` has taken meanwhile does not end the wait: a call more each time would
+        cost as much as the grant.
+        """
         desk = self._desk(worker)
         with suppress(TimeoutError):
-            await asyncio.wait_for(desk.has_answers.wait(), LISTEN_S)
+            async with asyncio.timeout(LISTEN_S):
+                while not desk.answers and desk.waiting:
+                    await desk.changed.wait()
+                    desk.changed.clear()
         return desk.take()
 
     async def drop(self, worker: str) -> int:
@@ -113,9 +119,10 @@ class GatekeeperService:
         desk = self._desks.pop(worker, None)
         if desk is None:
             return 0
-        desk.has_answers.set()
         for waiting in desk.waiting.values():
             waiting.cancel()
+        desk.waiting.clear()
+        desk.changed.set()
         unseen = {a.result.number for a in desk.answers if isinstance(a.result, Permit)}
         for number, permit in desk.out.items():
             kind = UseKind.UNSENT if number in unseen else UseKind.ABANDONED
@@ -145,7 +152,7 @@ class GatekeeperService:
             result = error
         desk.waiting.pop(wanted.ticket, None)
         desk.answers.append(Answered(wanted.ticket, result))
-        desk.has_answers.set()
+        desk.changed.set()
 
 
 class RemotePermits:
