@@ -118,10 +118,10 @@ class Settings(BaseSettings):
         description="Key of the endpoint.",
     )
     teacher_concurrency: int = Field(
-        16,
+        64,
         ge=1,
         le=4096,
-        description="Most teacher calls at once; one that waits to be tried again does not count.",
+        description="Most teacher calls at once; an endpoint that bears fewer is given fewer.",
     )
     teacher_workers: int = Field(
         0,
