@@ -7,7 +7,8 @@ from infra.ledger.ledger import Ledger
 from infra.pool.services import ServingPool
 from infra.settings import Settings
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
-from infra.teacher.crew import CrewPlan, TeacherCrew
+from infra.teacher.crew import TeacherCrew
+from infra.teacher.crew_seat import CrewPlan
 from infra.teacher.remote_worker import LedgerHome
 from sightline.errors import UsageError
 from tasks.distill.remote_chains import asked_by

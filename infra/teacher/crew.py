@@ -11,72 +11,27 @@ machine is gone too, the run ends: its next parts would count replies that nobod
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
-from infra.pool.services import Place, Service, ServiceGoneError, Services, ServiceSpec, call
-from infra.teacher.client import TeacherConfig
+from infra.pool.services import Service, ServiceGoneError, Services, ServiceSpec, call
+from infra.teacher.crew_counts import Counts
+from infra.teacher.crew_seat import START_S, CrewPlan, Seat
 from infra.teacher.jobs import Job, SingleAsk
-from infra.teacher.merged_stats import merged
-from infra.teacher.permits import PermitsState
-from infra.teacher.remote_gate import again
-from infra.teacher.remote_worker import LedgerHome, WorkerPlan
 from infra.teacher.stats import TeacherStats
+from infra.teacher.stop_sign import again
 from infra.teacher.types import Request, Response
-from sightline.errors import PoolError, SightlineError, TeacherError
+from sightline.errors import SightlineError, TeacherError
 
 GATEKEEPER: Final = "infra.teacher.remote_gate:GatekeeperService"
-WORKER: Final = "infra.teacher.remote_worker:AskingWorker"
-START_S: Final = 120.0
-MESSAGE_S: Final = 30.0
 CLOSE_MARGIN_S: Final = 60.0
 """For the last flush, beyond the time that calls in flight may take."""
 
 R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CrewPlan:
-    """What a crew is made of.
-
-    Attributes:
-        workers: how many processes ask.
-        config: of the teacher in each of them; caps and limits are those of the crew.
-        ledger: where calls are written down.
-        num_cpus: cores that one worker reserves on a cluster.
-        max_restarts: deaths in a row of one worker, without an answer between.
-        flush_every_s: how often received answers leave a worker's machine; null is per part only.
-    """
-
-    workers: int
-    config: TeacherConfig
-    ledger: LedgerHome
-    num_cpus: float = 1.0
-    max_restarts: int = 6
-    flush_every_s: float | None = None
-
-    @property
-    def limits(self) -> Mapping[str, Any]:
-        """Return what the gatekeeper is built from; it sends nothing, so it gets no keys."""
-        endpoints = [replace(endpoint, api_key=None) for endpoint in self.config.endpoints]
-        return {"endpoints": endpoints, "caps": self.config.caps, "pace": self.config.pace}
-
-    def worker(self, name: str) -> WorkerPlan:
-        """Return what a worker is built from."""
-        return WorkerPlan(
-            name=name,
-            config=replace(self.config, reserved=None),
-            ledger=self.ledger,
-            guards_batches=self.config.reserved is not None,
-            flush_every_s=self.flush_every_s,
-        )
 
 
 class TeacherCrew:
@@ -97,12 +52,12 @@ class TeacherCrew:
         self._lock = threading.Lock()
         self._is_closed = False
         self._broken: SightlineError | None = None
-        self._counts = _Counts(self._gatekeeper)
-        self._seats: list[_Seat] = []
+        self._counts = Counts(self._gatekeeper)
+        self._seats: list[Seat] = []
         try:
             with ThreadPoolExecutor(plan.workers) as threads:
                 seats = [
-                    threads.submit(_Seat, number, plan, services, self._gatekeeper)
+                    threads.submit(Seat, number, plan, services, self._gatekeeper)
                     for number in range(plan.workers)
                 ]
             self._seats = [seat.result() for seat in seats]
@@ -125,7 +80,7 @@ class TeacherCrew:
     def stats(self) -> TeacherStats:
         """Return the counts of all workers, a moment old; from any thread, without waiting."""
         if not self._is_closed:
-            self._counts.look(self._seats)
+            self._counts.look([seat.worker for seat in self._seats])
         return self._counts.now
 
     async def ask(self, request: Request) -> Response:
@@ -211,7 +166,7 @@ class TeacherCrew:
         worker.stop()
         return None
 
-    def _replace(self, seat: "_Seat", dead: Service, reason: str) -> None:
+    def _replace(self, seat: Seat, dead: Service, reason: str) -> None:
         """Put a new worker in the place of a dead one; where none can be, the run ends."""
         try:
             seat.replace(dead, reason)
@@ -224,7 +179,7 @@ class TeacherCrew:
         """Let nobody send any more: what stops one worker stops all."""
         self._gatekeeper.submit("stop", error)
 
-    def _take_seat(self) -> "_Seat":
+    def _take_seat(self) -> Seat:
         """Return the seat with the fewest jobs, with one more on it."""
         with self._lock:
             if self._is_closed:
@@ -235,100 +190,3 @@ class TeacherCrew:
             seat = min(self._seats, key=lambda each: each.jobs)
             seat.jobs += 1
             return seat
-
-
-class _Seat:
-    """One worker and those that replaced it."""
-
-    def __init__(
-        self, number: int, plan: CrewPlan, services: Services, gatekeeper: Service
-    ) -> None:
-        self._number, self._plan = number, plan
-        self._services, self._gatekeeper = services, gatekeeper
-        self._lock = threading.Lock()
-        self._started = 0
-        self.jobs = 0
-        self.deaths_in_a_row = 0
-        self.worker = self._start(Place())
-
-    def replace(self, dead: Service, reason: str) -> None:
-        """Put a new worker in the place of `dead`, once, whoever reports it first.
-
-        Raises:
-            PoolError: workers of this seat die again and again, or none can be started.
-            TeacherError: what the dead one received lies where its successor does not look.
-        """
-        with self._lock:
-            if self.worker is not dead:
-                return
-            self.deaths_in_a_row += 1
-            logger.warning("asking worker %d died: %s", self._number, reason)
-            held = self._gatekeeper.submit("drop", self._name).result(MESSAGE_S)
-            logger.info("%d of its calls may be billed without an answer", held)
-            if self.deaths_in_a_row > self._plan.max_restarts:
-                msg = (
-                    f"asking worker {self._number} died {self.deaths_in_a_row} times in a row "
-                    f"without an answer between; the last time: {reason}. Give it more memory, or "
-                    "lower the number of calls at once"
-                )
-                raise PoolError(msg)
-            self.worker = self._start(dead.place)
-            self._check_spool(dead.place)
-
-    def _check_spool(self, old: Place) -> None:
-        """Refuse to go on elsewhere with replies left behind: their rows would count."""
-        if self.worker.place.node == old.node or self._plan.ledger.sharing.spool_in_lake:
-            return
-        msg = (
-            f"the machine of asking worker {self._number} ({old.address}) is gone, and with it "
-            "replies that were not committed yet: build again, and only those are bought again. "
-            "With SIGHTLINE_SPOOL=lake a run survives the loss of a machine"
-        )
-        raise TeacherError(msg)
-
-    @property
-    def _name(self) -> str:
-        return f"{self._number}.{self._started}"
-
-    def _start(self, place: Place) -> Service:
-        """Start a worker, if possible where `place` is: there lies what the last one received."""
-        self._started += 1
-        options = {"plan": self._plan.worker(self._name), "gatekeeper": self._gatekeeper}
-        spec = ServiceSpec(WORKER, options, num_cpus=self._plan.num_cpus, node=place.node)
-        return self._services.start(spec, START_S)
-
-
-class _Counts:
-    """The last known counts of workers and limits; looking asks for newer ones."""
-
-    def __init__(self, gatekeeper: Service) -> None:
-        self._gatekeeper = gatekeeper
-        self._of: dict[Service, TeacherStats] = {}
-        self._state = PermitsState()
-        self._asked: list[Future[Any]] = []
-
-    @property
-    def now(self) -> TeacherStats:
-        """Return what is known; a dead worker's counts are those it last told."""
-        return merged(self._of.copy().values(), self._state)
-
-    def look(self, seats: Iterable[_Seat]) -> None:
-        """Ask for what is now, unless that is under way."""
-        if not all(each.done() for each in self._asked):
-            return
-        self._asked = [self._gatekeeper.submit("state")]
-        self._asked[0].add_done_callback(self.take_state)
-        for worker in [seat.worker for seat in seats]:
-            counts = worker.submit("stats")
-            counts.add_done_callback(partial(self.take, worker))
-            self._asked.append(counts)
-
-    def take(self, worker: Service, done: "Future[TeacherStats]") -> None:
-        """Keep what a worker told."""
-        with suppress(ServiceGoneError, SightlineError):
-            self._of[worker] = done.result()
-
-    def take_state(self, done: "Future[PermitsState]") -> None:
-        """Keep what the gatekeeper told."""
-        with suppress(ServiceGoneError, SightlineError):
-            self._state = done.result(MESSAGE_S)

@@ -19,7 +19,7 @@ from infra.teacher.batch.book import BatchBook
 from infra.teacher.batch.reservations import Reservations
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
 from infra.teacher.jobs import Job
-from infra.teacher.remote_gate import RemotePermits
+from infra.teacher.remote_permits import RemotePermits
 from infra.teacher.stats import TeacherStats
 from sightline.errors import SightlineError
 

@@ -18,9 +18,9 @@ class StopSign:
         self._raised.set()
 
     def check(self) -> None:
-        """Raise the reason, as a new exception each time: tracebacks would pile up on one."""
+        """Raise the reason."""
         if self._error is not None:
-            raise type(self._error)(*self._error.args)
+            raise again(self._error)
 
     async def pause(self, seconds: float) -> None:
         """Wait, but no longer than until the stop."""
@@ -30,3 +30,8 @@ class StopSign:
             await asyncio.wait_for(self._raised.wait(), seconds)
         except TimeoutError:
             return
+
+
+def again(error: SightlineError) -> SightlineError:
+    """Return the same error anew, to be raised once more: tracebacks would pile up on one."""
+    return type(error)(*error.args)

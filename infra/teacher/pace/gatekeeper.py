@@ -21,6 +21,7 @@ from infra.teacher.endpoints import Endpoint, for_model
 from infra.teacher.pace.breaker import BreakerState
 from infra.teacher.pace.lane import Lane, PacePolicy, Seats, Sent
 from infra.teacher.permits import Need, Permit, PermitsState, Use, UseKind
+from infra.teacher.stop_sign import again
 from sightline.errors import SightlineError, TeacherError
 
 
@@ -88,7 +89,7 @@ class Gatekeeper:
     async def acquire(self, need: Need) -> Permit:
         """Wait for leave to send; see `infra.teacher.permits`."""
         if self._stopped is not None:
-            raise _again(self._stopped)
+            raise again(self._stopped)
         queue = self._queues.get(need.model) or self._open_queue(need.model)
         if not queue.waiters:
             permit = self._admit(queue, need)
@@ -128,7 +129,7 @@ class Gatekeeper:
             while queue.waiters:
                 permit = queue.waiters.popleft().permit
                 if not permit.done():
-                    permit.set_exception(_again(self._stopped))
+                    permit.set_exception(again(self._stopped))
 
     def _open_queue(self, model: str) -> _Queue:
         now = self._clock()
@@ -208,8 +209,3 @@ def _give_up(lanes: Sequence[Lane], now: float) -> NoReturn:
             f"s ({reason}); everything bought is kept: run again when it is up"
         )
     raise TeacherError(msg)
-
-
-def _again(error: SightlineError) -> SightlineError:
-    """Return the same error anew: tracebacks would pile up on one."""
-    return type(error)(*error.args)

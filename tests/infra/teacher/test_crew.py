@@ -13,7 +13,8 @@ import pytest
 from infra.embedded_teacher.request_log import read_log
 from infra.pool.ray_pool import RayPool
 from infra.teacher.client import TeacherConfig
-from infra.teacher.crew import CrewPlan, TeacherCrew
+from infra.teacher.crew import TeacherCrew
+from infra.teacher.crew_seat import CrewPlan
 from infra.teacher.endpoints import Endpoint
 from infra.teacher.remote_worker import LedgerHome
 from infra.teacher.types import Response

@@ -9,7 +9,8 @@ from infra.ledger.ledger import Sharing
 from infra.pool.local_services import LocalService, LocalServices
 from infra.pool.services import START_TIMEOUT_S, Place, ServiceSpec
 from infra.teacher.client import TeacherConfig
-from infra.teacher.crew import WORKER, CrewPlan, TeacherCrew
+from infra.teacher.crew import TeacherCrew
+from infra.teacher.crew_seat import WORKER, CrewPlan
 from infra.teacher.endpoints import Endpoint
 from infra.teacher.remote_worker import LedgerHome
 from sightline.errors import PoolError, TeacherError

@@ -10,10 +10,10 @@ import pytest
 from infra.pool.local_pool import LocalPool
 from infra.pool.services import Service, ServiceSpec
 from infra.teacher.client import TeacherConfig
-from infra.teacher.crew import CrewPlan
+from infra.teacher.crew_seat import CrewPlan
 from infra.teacher.endpoints import Endpoint
 from infra.teacher.permits import Need, Permit, PermitsState, Use, UseKind
-from infra.teacher.remote_gate import RemotePermits
+from infra.teacher.remote_permits import RemotePermits
 from infra.teacher.remote_worker import LedgerHome
 from sightline.errors import BudgetError, TeacherError, UsageError
 
