@@ -18,6 +18,7 @@ from infra.pool.ray_session import DEATHS, RaySession, death_of
 from infra.pool.services import (
     CLOSE_TIMEOUT_S,
     START_TIMEOUT_S,
+    BuildDiedError,
     Place,
     ServiceGoneError,
     ServiceHost,
@@ -50,7 +51,7 @@ class RayServices:
         except ray_errors.GetTimeoutError:
             error = PoolError(f"service {spec.factory} was not built within {timeout_s:g} s")
         except DEATHS as exc:
-            error = PoolError(f"service {spec.factory} died while it was built: {death_of(exc)}")
+            error = BuildDiedError(f"service {spec.factory} died when built: {death_of(exc)}")
         except PoolError as exc:
             error = exc
         if error is not None:

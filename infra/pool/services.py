@@ -25,6 +25,10 @@ class ServiceGoneError(Exception):
     """The service's process is gone, and what it held in memory with it."""
 
 
+class BuildDiedError(PoolError):
+    """The process ended while the service was built; another start may succeed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a service runs.
@@ -89,6 +93,7 @@ class Services(Protocol):
 
         Raises:
             PoolError: no machine has what it needs, or its factory raised.
+            BuildDiedError: its process ended meanwhile.
         """
         ...
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from infra.pool.services import Place, Service, Services, ServiceSpec
+from infra.pool.services import BuildDiedError, Place, Service, Services, ServiceSpec
 from infra.teacher.client import TeacherConfig
 from infra.teacher.remote_worker import LedgerHome, WorkerPlan
 from sightline.errors import PoolError, TeacherError
@@ -84,17 +84,9 @@ class Seat:
         with self._lock:
             if self.worker is not dead:
                 return
-            self.deaths_in_a_row += 1
-            logger.warning("asking worker %d died: %s", self._number, reason)
             held = self._gatekeeper.submit("drop", self._name).result(MESSAGE_S)
-            logger.info("%d of its calls may be billed without an answer", held)
-            if self.deaths_in_a_row > self._plan.max_restarts:
-                msg = (
-                    f"asking worker {self._number} died {self.deaths_in_a_row} times in a row "
-                    f"without an answer between; the last time: {reason}. Give it more memory, or "
-                    "lower the number of calls at once"
-                )
-                raise PoolError(msg)
+            logger.info("%d calls of a dead worker may be billed without an answer", held)
+            self._count_death(reason)
             self.worker = self._start(dead.place)
             self._check_spool(dead.place)
 
@@ -109,13 +101,33 @@ class Seat:
         )
         raise TeacherError(msg)
 
+    def _count_death(self, reason: str) -> None:
+        """Note a death.
+
+        Raises:
+            PoolError: it was one too many.
+        """
+        self.deaths_in_a_row += 1
+        logger.warning("asking worker %d died: %s", self._number, reason)
+        if self.deaths_in_a_row > self._plan.max_restarts:
+            msg = (
+                f"asking worker {self._number} died {self.deaths_in_a_row} times in a row without "
+                f"an answer between; the last time: {reason}. Give it more memory, or lower the "
+                "number of calls at once"
+            )
+            raise PoolError(msg)
+
     @property
     def _name(self) -> str:
         return f"{self._number}.{self._started}"
 
     def _start(self, place: Place) -> Service:
         """Start a worker, if possible where `place` is: there lies what the last one received."""
-        self._started += 1
-        options = {"plan": self._plan.worker(self._name), "gatekeeper": self._gatekeeper}
-        spec = ServiceSpec(WORKER, options, num_cpus=self._plan.num_cpus, node=place.node)
-        return self._services.start(spec, START_S)
+        while True:
+            self._started += 1
+            options = {"plan": self._plan.worker(self._name), "gatekeeper": self._gatekeeper}
+            spec = ServiceSpec(WORKER, options, num_cpus=self._plan.num_cpus, node=place.node)
+            try:
+                return self._services.start(spec, START_S)
+            except BuildDiedError as exc:
+                self._count_death(str(exc))

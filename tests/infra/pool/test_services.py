@@ -7,7 +7,7 @@ import pytest
 
 from infra.pool.local_pool import LocalPool
 from infra.pool.ray_pool import RayPool
-from infra.pool.services import ServiceGoneError, Services
+from infra.pool.services import BuildDiedError, ServiceGoneError, Services
 from sightline.errors import BudgetError, PoolError
 from tests.infra.pool.pool_services import service
 
@@ -80,3 +80,9 @@ def test_service_killed_raises_for_every_call_under_way(ray_pool: RayPool):
 def test_start_more_gpus_than_the_machine_has_says_so(ray_pool: RayPool):
     with pytest.raises(PoolError, match="wants 64 GPUs, this machine has"):
         ray_pool.services.start(replace(service("Counter"), num_gpus=64))
+
+
+@pytest.mark.ray
+def test_start_process_dies_when_built_says_that_it_may_be_tried_again(ray_pool: RayPool):
+    with pytest.raises(BuildDiedError, match="DiesWhenBuilt died when built: its process ended"):
+        ray_pool.services.start(service("DiesWhenBuilt"))

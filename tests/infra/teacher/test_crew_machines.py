@@ -7,7 +7,7 @@ import pytest
 
 from infra.ledger.ledger import Sharing
 from infra.pool.local_services import LocalService, LocalServices
-from infra.pool.services import START_TIMEOUT_S, Place, ServiceSpec
+from infra.pool.services import START_TIMEOUT_S, BuildDiedError, Place, ServiceSpec
 from infra.teacher.client import TeacherConfig
 from infra.teacher.crew import TeacherCrew
 from infra.teacher.crew_seat import WORKER, CrewPlan
@@ -18,7 +18,7 @@ from tests.infra.teachers import MODEL, QUICK, ask_for, server_that
 
 
 class Machines(LocalServices):
-    """Starts every worker on the next of `names`; `workers` are those started so far."""
+    """Starts every worker on the next of `names`, or lets it die; `workers` are those started."""
 
     def __init__(self, *names: str) -> None:
         super().__init__()
@@ -26,10 +26,15 @@ class Machines(LocalServices):
         self.workers: list[LocalService] = []
 
     def start(self, spec: ServiceSpec, timeout_s: float = START_TIMEOUT_S) -> LocalService:
+        if spec.factory != WORKER:
+            return super().start(spec, timeout_s)
+        name = self._names.pop(0)
+        if name == "dies":
+            msg = "the process ended"
+            raise BuildDiedError(msg)
         service = super().start(spec, timeout_s)
-        if spec.factory == WORKER:
-            service.place = Place(self._names.pop(0))
-            self.workers.append(service)
+        service.place = Place(name)
+        self.workers.append(service)
         return service
 
 
@@ -44,8 +49,8 @@ def ask(crew: TeacherCrew, number: int) -> bool:
     return asyncio.run(crew.ask(ask_for(number))).reused
 
 
-def test_successor_on_the_same_machine_goes_on(tmp_path: Path):
-    machines = Machines("a", "a")
+def test_successor_on_the_same_machine_goes_on_even_if_it_dies_at_first(tmp_path: Path):
+    machines = Machines("dies", "a", "dies", "dies", "a")
     with server_that() as server, TeacherCrew(machines, plan(server.base_url, tmp_path)) as crew:
         assert not ask(crew, 1)
         machines.workers[0].stop()
