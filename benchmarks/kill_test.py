@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +29,8 @@ from benchmarks.measuring.money import Bought, answered, bought
 from benchmarks.measuring.rows import write_rows
 from benchmarks.measuring.runs import Client, accepted_rows, clients_in, kill_group, start_client
 from benchmarks.peers.job import Job
-from infra.embedded_teacher.names import DEFAULT_MODEL
 from infra.embedded_teacher.misbehaviour import Misbehaviour
+from infra.embedded_teacher.names import DEFAULT_MODEL
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.prefect_api.server import prefect_api
 from infra.settings import load_settings
@@ -174,10 +173,10 @@ def kill(pid: int, target: str, site: Site) -> None:
     if target == "driver":
         os.kill(pid, signal.SIGKILL)
         return
-    chosen: Callable[[str], bool] = lambda line: MARKS[target] in line  # noqa: E731
-    found = [line for line in processes_of(site.folder) if chosen(line)]
-    for line in found[-1:]:
-        os.kill(int(line.split()[0]), signal.SIGKILL)
+    found = [line for line in processes_of(site.folder) if MARKS[target] in line]
+    if not found:
+        sys.exit(f"no process of Ray's {target} is alive: a kill that hits nothing proves nothing")
+    os.kill(int(found[-1].split()[0]), signal.SIGKILL)
 
 
 def summed(counts: list[dict[str, int]]) -> dict[str, Any]:

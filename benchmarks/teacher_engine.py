@@ -29,8 +29,8 @@ from benchmarks.measuring.machine import machine
 from benchmarks.measuring.rows import write_pictures, write_rows
 from benchmarks.measuring.runs import OK, Client, Measured, clients_in, run_client
 from benchmarks.peers.job import Job
-from infra.embedded_teacher.names import DEFAULT_MODEL
 from infra.embedded_teacher.misbehaviour import Misbehaviour
+from infra.embedded_teacher.names import DEFAULT_MODEL
 from infra.embedded_teacher.request_log import read_log
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import data_designer.config as dd
 import pandas as pd
+from data_designer.config.run_config import ResumeMode
 from data_designer.interface import DataDesigner
 from job import Job, Row, read_job
 
 COLUMN = "reply"
+BUFFER_ROWS = 100
+"""Rows between two checkpoints; its default of 1,000 is more than a test has."""
 
 
 def as_dict(row: Row) -> dict:
@@ -44,7 +47,9 @@ def main(job: Job) -> None:
     )
     provider = dd.ModelProvider(name="endpoint", endpoint=job.base_url, api_key="none")
     designer = DataDesigner(artifact_path=job.state, model_providers=[provider])
-    found = designer.create(config, num_records=len(rows)).load_dataset()
+    designer.set_run_config(dd.RunConfig(buffer_size=BUFFER_ROWS))
+    created = designer.create(config, num_records=len(rows), resume=ResumeMode.IF_POSSIBLE)
+    found = created.load_dataset()
     job.write((row["id"], row[COLUMN] or "") for _, row in found.iterrows())
 
 
