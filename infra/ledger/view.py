@@ -24,6 +24,9 @@ class LedgerView:
         self._table = LedgerTable(lake)
         self._table.look()
 
+    def flush(self) -> None:
+        """Do nothing: there is nothing here that waits to be committed."""
+
     def lookup(self, request_key: str, draw: int) -> LedgerRow | None:
         """Return the call if it was paid before this view was opened."""
         key = (request_key, draw)

@@ -7,6 +7,7 @@ reply that does not exist yet leads to can only be estimated, by whoever reads t
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Protocol
@@ -15,6 +16,7 @@ from infra.execution import RunContext
 from infra.images.decode import inspect_header
 from infra.images.shelf import image_shelf
 from infra.ledger.row import CallKey, LedgerRow
+from infra.teacher.batch.wanted import CallWantedError
 from infra.teacher.reply import response_of
 from infra.teacher.truncation import answer_with_room
 from infra.teacher.types import Request, Response
@@ -119,34 +121,32 @@ async def _walk_all(
 
 
 async def _walk(case: ChainCase, bought: BoughtCalls, make_view: ViewCutter) -> Forecast:
-    asker = _LedgerAsker(bought)
-    try:
+    asker = LedgerAsker(bought)
+    with suppress(CallWantedError):
         await run_chain(case, asker.ask, make_view)
-    except _NotBoughtError as stop:
-        replies = [Reply(storable(r.raw_text), r.outcome) for r in asker.answers]
-        ask = next_ask(case, replies)
-        wanted = (_wanted(ask, stop.request),) if isinstance(ask, Ask) else ()
-        return Forecast(1, frozenset(asker.known), wanted)
-    return Forecast(1, frozenset(asker.known))
-
-
-class _NotBoughtError(Exception):
-    """The ledger does not hold this call."""
-
-    def __init__(self, request: Request) -> None:
-        super().__init__(request.call_key)
-        self.request = request
+    replies = [Reply(storable(r.raw_text), r.outcome) for r in asker.answers]
+    ask = next_ask(case, replies)
+    wanted: list[WantedCall] = []
+    if isinstance(ask, Ask):
+        wanted = [wanted_call(request, ask.stage, ask.round) for request in asker.wanted]
+    return Forecast(1, frozenset(asker.known), tuple(wanted))
 
 
 @dataclass(slots=True)
-class _LedgerAsker:
-    """Answers one chain from the ledger and notes the calls that it found."""
+class LedgerAsker:
+    """Answers from the ledger and notes the calls that it holds, and those that it lacks."""
 
     bought: BoughtCalls
     known: set[CallKey] = field(default_factory=set)
+    wanted: list[Request] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)
 
     async def ask(self, request: Request) -> Response:
+        """Return the answer that was bought.
+
+        Raises:
+            CallWantedError: none was.
+        """
         answer = await answer_with_room(request, self._answer)
         self.answers.append(answer)
         return answer
@@ -155,15 +155,17 @@ class _LedgerAsker:
         key = request.call_key
         row = await asyncio.to_thread(self.bought.lookup, *key)
         if row is None:
-            raise _NotBoughtError(request)
+            self.wanted.append(request)
+            raise CallWantedError
         self.known.add(key)
         return response_of(row, reused=True)
 
 
-def _wanted(ask: Ask, request: Request) -> WantedCall:
+def wanted_call(request: Request, stage: Stage, round_: int) -> WantedCall:
+    """Return what is known of a call that nobody has bought."""
     headers = [inspect_header(image.data) for image in request.images]
     tokens = sum(image_tokens(header.width, header.height) for header in headers)
-    return WantedCall(request.call_key, ask.stage, ask.round, request.text_bytes, tokens)
+    return WantedCall(request.call_key, stage, round_, request.text_bytes, tokens)
 
 
 def _unseen(case: ChainCase, ask: Ask) -> WantedCall:

@@ -77,6 +77,11 @@ class ReviewWork:
             context, job, lambda: self._bought(context, purchase), lambda: purchase.spend
         )
 
+    def is_done(self, context: RunContext) -> bool:
+        """Return whether its replies are committed, so that nobody is asked any more."""
+        fingerprint = self._asking_job(context).fingerprint
+        return context.lake.is_done(GENERATIONS, self.replies_part, fingerprint)
+
     def walk(self, context: RunContext) -> bool:
         """Return whether the teacher answered every ask of the part; give no rows."""
         walk = Walk(self.asking.places)

@@ -20,6 +20,7 @@ from tests.isolation import fresh_environment
 
 if TYPE_CHECKING:
     from flows.closing import BuildSummary
+    from flows.plan import Plan
     from flows.reparse import RereadSummary
 
 TINY = ("source.n=6", "part_rows=3", "embedded_teacher.latency_ms=0")
@@ -69,6 +70,14 @@ class Site:
         uri = str(self.folder / "lake")
         with self.surroundings(uri, settings):
             return reparse(recipe="demo", lake=uri, overrides=list(overrides))
+
+    def plan(self, *overrides: str, **settings: Any) -> "Plan":
+        """Plan the demo in this process."""
+        from flows.planning import plan_recipe
+
+        uri = str(self.folder / "lake")
+        with self.surroundings(uri, settings):
+            return plan_recipe("demo", uri, overrides)
 
     @contextmanager
     def surroundings(self, uri: str, settings: Mapping[str, Any]) -> Iterator[None]:
