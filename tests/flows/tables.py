@@ -10,7 +10,15 @@ from infra.lake.lake import Lake
 from sightline.schemas import CONTRACTS, LEDGER
 
 OF_THE_CLOCK = frozenset(
-    {"latency_ms", "received_at", "started_at", "finished_at", "git_tree", "flow_run_id"}
+    {
+        "endpoint",
+        "finished_at",
+        "flow_run_id",
+        "git_tree",
+        "latency_ms",
+        "received_at",
+        "started_at",
+    }
 )
 """Columns that say when and where, not what."""
 
