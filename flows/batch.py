@@ -36,6 +36,7 @@ from flows.visreason import (
 )
 from infra.catalog.catalog import Catalog
 from infra.settings import Settings, load_settings
+from infra.teacher.batch.client import UnreachableError
 from infra.teacher.batch.collector import Collector
 from infra.teacher.batch.desk import BatchDesk, Wave
 from infra.teacher.batch.receiving import Received
@@ -176,7 +177,7 @@ def fill_ledger(
     for number in itertools.count(1):
         if walks.are_over:
             return 0
-        _refuse(desk.receive())
+        _refuse(_received(desk))
         with desk.wave(Payer(recipe.name, "distill")) as wave:
             walks.walk(wave.collector)
         _publish(settings)
@@ -202,12 +203,21 @@ def _await_batches(desk: BatchDesk, wave: Wave, settings: Settings) -> None:
         )
         raise TeacherError(msg)
     while wave.waits_for & {batch.batch_key for batch in desk.book.open_batches()}:
-        received = desk.receive()
+        received = _received(desk)
         _refuse(received)
         if all(found.batch.is_open for found in received):
             time.sleep(settings.batch_poll_s)
         else:
             _publish(settings)
+
+
+def _received(desk: BatchDesk) -> list[Received]:
+    """Return what was learned of open batches; nothing while an endpoint is out of reach."""
+    try:
+        return desk.receive()
+    except UnreachableError as error:
+        get_run_logger().warning("%s; asking again", error)
+        return []
 
 
 def _annotate_all(recipe: Recipe, runtime: Runtime, schedule: Schedule) -> None:

@@ -61,13 +61,20 @@ def collect(
     """
     from flows.batching import collect_finished, sentence_about
     from infra.settings import load_settings
+    from infra.teacher.batch.client import UnreachableError
 
     settings = load_settings(lake=lake)
     while True:
-        received = collect_finished(settings)
-        typer.echo(sentence_about(received))
-        if not wait or not any(found.batch.is_open for found in received):
-            break
+        try:
+            received = collect_finished(settings)
+        except UnreachableError as error:
+            if not wait:
+                raise
+            typer.echo(f"{error}; asking again", err=True)
+        else:
+            typer.echo(sentence_about(received))
+            if not wait or not any(found.batch.is_open for found in received):
+                break
         time.sleep(settings.batch_poll_s)
     raise typer.Exit(PROBLEMS if any(found.is_refused for found in received) else 0)
 

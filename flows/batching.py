@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from flows.inspection import text_table
-from flows.runtime import ledger_lake_of, open_lake_of, open_ledger_of
+from flows.runtime import open_lake_of, open_ledger_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger
@@ -32,8 +32,8 @@ def open_batch_desk(
     """Give the batches of the settings' lake.
 
     Args:
-        settings: caps, limits and lake.
-        ledger: of that lake.
+        settings: caps and limits.
+        ledger: of the lake whose batches they are.
         endpoints: where models are served; of an endpoints file, those marked `batch: true`.
     """
     with_batches = [e for e in endpoints if e.batch or settings.endpoints_file is None]
@@ -43,7 +43,7 @@ def open_batch_desk(
         caps=Caps(settings.budget_usd, settings.budget_calls),
     )
     prices = Prices.load(settings.prices_file)
-    desk = BatchDesk(ledger_lake_of(settings), ledger, prices, options)
+    desk = BatchDesk(ledger, prices, options)
     try:
         yield desk
     finally:

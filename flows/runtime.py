@@ -22,7 +22,6 @@ from infra.pool.ray_pool import open_pool
 from infra.pool.services import ServingPool
 from infra.services.local_models import LocalModels
 from infra.settings import Settings
-from infra.teacher.batch.book import BatchBook
 from infra.teacher.batch.reservations import Reservations
 from infra.teacher.client import TeacherConfig
 from infra.teacher.crew import TeacherCrew
@@ -144,7 +143,7 @@ class TeacherDesk:
             retry=RetryPolicy(attempts=settings.max_retries + 1),
             patience_s=settings.teacher_patience_s,
             probe=settings.teacher_probe,
-            reserved=Reservations(BatchBook(ledger_lake_of(settings))),
+            reserved=Reservations(self._ledger),
         )
 
 

@@ -50,6 +50,11 @@ class Claims(Protocol):
         """Let others have the call, which by now is in the ledger or has failed."""
         ...
 
+    @property
+    def are_sure(self) -> bool:
+        """Return whether nobody can have taken over what is held, for a minute or more to come."""
+        ...
+
 
 class MachineClaims:
     """Claims among the processes of this machine; nothing here waits.
@@ -89,6 +94,11 @@ class MachineClaims:
         with self._lock:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
             self._held.discard(offset)
+
+    @property
+    def are_sure(self) -> bool:
+        """See `Claims.are_sure`; the kernel takes no lock away."""
+        return True
 
     def close(self) -> None:
         """End every claim of this process; idempotent."""
@@ -152,6 +162,11 @@ class SharedClaims:
             self._machine.release(key)
         else:
             self._threads.submit(self._let_go, key)
+
+    @property
+    def are_sure(self) -> bool:
+        """See `Claims.are_sure`."""
+        return self._lake.are_sure
 
     def close(self) -> None:
         """End what is under way; the machine's claims are closed by their owner."""

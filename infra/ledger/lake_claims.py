@@ -70,6 +70,11 @@ class LakeClaims:
         self._lock = threading.Lock()
         self._held: dict[CallKey, str] = {}
 
+    @property
+    def are_sure(self) -> bool:
+        """Return whether no other machine can take this process for gone."""
+        return self._presence.is_sure
+
     def acquire(self, key: CallKey) -> bool:
         """Return whether the call is ours to buy, once the ledger was asked for it again.
 
@@ -79,7 +84,7 @@ class LakeClaims:
         Raises:
             LakeError: the store does not answer as it should.
         """
-        if not self._presence.is_sure:
+        if not self.are_sure:
             return False
         taken = self._take(f"{CALLS}{slot_of(key):016x}")
         if taken is None:

@@ -191,22 +191,26 @@ class Ledger:
         """Commit calls that are durable elsewhere until then, such as the results of a batch.
 
         `part` names what they came from: it is committed once, by whichever machine is first, and
-        a call that the ledger holds already is left out.
+        a call that the ledger holds already is left out.  If it was committed with fewer of the
+        rows, as from a download that was cut, the others follow in a part of their own.
 
         Raises:
             LakeError: the lake refuses.
         """
-        fingerprint = hashlib.sha256(part.encode()).hexdigest()[:FINGERPRINT_HEX_CHARS]
         self.refresh()
-        fresh = [row for row in rows if self.lookup(*row.call_key) is None]
-        return self._publish(part, fingerprint, fresh)
+        commit = self._publish(part, _digest(part), self._lacking(rows))
+        if commit.reused and (others := self._lacking(rows)):
+            keys = "\n".join(f"{key}/{draw}" for key, draw in (row.call_key for row in others))
+            return self._publish(f"{part}-{_digest(keys)}", _digest(keys), others)
+        return commit
 
     def refresh(self) -> None:
         """Index the parts that were committed since the last look, by whomever."""
         with self._lock:
-            self._seen_commits = self._commits_size()
-            self._table.look()
-            self._tail.forget_gone()
+            seen, gone = self._commits_size(), self._tail.gone()
+            self._table.look()  # it may fail: what is known so far must still lead here again
+            self._tail.forget(gone)
+            self._seen_commits = seen
 
     def holds_slot(self, slot: int) -> bool:
         """Return whether the table held a call that folds to `slot` at the last look."""
@@ -306,9 +310,16 @@ class Ledger:
         segment.discard()
         return commit
 
+    def _lacking(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        return [row for row in rows if self.lookup(*row.call_key) is None]
+
     def _publish(self, part: str, fingerprint: str, rows: list[LedgerRow]) -> Commit:
         commit = self._table.publish(part, fingerprint, rows)
         with (self._folder / COMMITS_FILE).open("a", encoding="ascii") as file:
             file.write(f"{part}\n")
         self._table.add(commit, rows)
         return commit
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_HEX_CHARS]

@@ -8,11 +8,11 @@ that it is gone.
 
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
 from infra.lake.objects import ObjectStore
+from infra.ledger.clock import elapsed_s
 
 OWNERS: Final = "claims/owners/"
 BEAT_S: Final = 15.0
@@ -38,7 +38,7 @@ class Presence:
         self,
         objects: ObjectStore,
         expiry_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed_s,
     ) -> None:
         self.owner = secrets.token_hex(8)
         self._objects, self._expiry_s, self._clock = objects, expiry_s, clock

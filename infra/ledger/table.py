@@ -5,16 +5,19 @@ from memory, at 12 bytes a row.  Two things change what an index knows: parts ar
 parts are joined, whereupon the old names read as empty (`infra/ledger/compaction.py`).
 """
 
+import logging
 import threading
-import time
 from typing import Final
 
 from infra.lake.lake import Lake
 from infra.ledger.cache import LedgerCache
+from infra.ledger.clock import elapsed_s
 from infra.ledger.index import LedgerIndex
 from infra.ledger.row import CallKey, LedgerRow, ledger_table
 from sightline.provenance import Commit, Step
 from sightline.schemas import LEDGER
+
+logger = logging.getLogger(__name__)
 
 STEP: Final = Step("ledger", 1)
 INDEX_ROWS: Final = 16_384
@@ -57,15 +60,11 @@ class LedgerTable:
     def look(self, *, older_than_s: float = 0.0) -> None:
         """Take in what was committed or joined since the last look, if that is so old."""
         with self._lock:
-            now = time.monotonic()
+            now = elapsed_s()
             if now - self._looked_at < older_than_s:
                 return
-            present = {part.part: part.rows for part in self._lake.parts(LEDGER)}
-            for part in self._index.parts - present.keys():
-                self._forget(part)
-            fresh = [part for part in present if not self._index.knows(part)]
-            if fresh:
-                self._take_in(fresh)
+            while not self._is_up_to_date():
+                logger.info("ledger: parts were joined while they were read; reading again")
             self._looked_at = now
 
     def publish(self, part: str, fingerprint: str, rows: list[LedgerRow]) -> Commit:
@@ -95,6 +94,16 @@ class LedgerTable:
         with self._lock:
             self._rows_of[commit.part] = len(rows)
             self._index.add(commit.part, [row.call_key for row in rows])
+
+    def _is_up_to_date(self) -> bool:
+        """Take in new parts, then forget joined ones; false if parts were joined meanwhile."""
+        present = {part.part for part in self._lake.parts(LEDGER) if part.rows}
+        fresh = [part for part in present if not self._index.knows(part)]
+        if fresh:
+            self._take_in(fresh)
+        for part in self._index.parts - present:
+            self._forget(part)
+        return self._index.parts == present
 
     def _forget(self, part: str) -> None:
         self._index.drop(part)

@@ -40,9 +40,13 @@ class SpoolTail:
             self._read_on(path)
         return not self._followed.keys() <= set(present)
 
-    def forget_gone(self) -> None:
-        """Forget the segments that no longer exist; call after the table was looked at again."""
-        for path in [path for path in self._followed if not path.exists()]:
+    def gone(self) -> list[Path]:
+        """Return the followed segments that no longer exist: their rows are in the table."""
+        return [path for path in self._followed if not path.exists()]
+
+    def forget(self, gone: list[Path]) -> None:
+        """Forget segments that were gone *before* the table was looked at."""
+        for path in gone:
             for key in self._followed.pop(path).keys:
                 place = self._places.get(key)
                 if place is not None and place.segment == str(path):

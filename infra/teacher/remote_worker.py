@@ -15,7 +15,6 @@ from infra.lake.lake import Lake
 from infra.lake.objects import StorageOptions
 from infra.ledger.ledger import Ledger, Sharing
 from infra.pool.services import Place, Service
-from infra.teacher.batch.book import BatchBook
 from infra.teacher.batch.reservations import Reservations
 from infra.teacher.client import Teacher, TeacherConfig, open_teacher
 from infra.teacher.jobs import Job
@@ -68,12 +67,11 @@ class WorkerPlan:
     guards_batches: bool = False
     flush_every_s: float | None = None
 
-    def teacher_config(self) -> TeacherConfig:
+    def teacher_config(self, ledger: Ledger) -> TeacherConfig:
         """Return the configuration as this machine needs it."""
         if not self.guards_batches:
             return self.config
-        book = BatchBook(Lake(self.ledger.lake, self.ledger.storage))
-        return replace(self.config, reserved=Reservations(book))
+        return replace(self.config, reserved=Reservations(ledger))
 
 
 class AskingWorker:
@@ -89,7 +87,7 @@ class AskingWorker:
         try:
             self._ledger.recover()
             self._teacher: Teacher = open_teacher(
-                plan.teacher_config(), self._ledger, self._permits
+                plan.teacher_config(self._ledger), self._ledger, self._permits
             )
         except BaseException:
             self._ledger.close()

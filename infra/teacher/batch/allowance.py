@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from infra.teacher.batch.record import Batch
+from infra.teacher.batch.record import Batch, BatchState
 from infra.teacher.budget import Caps
 
 
@@ -29,6 +29,13 @@ def held_by(open_batches: Iterable[Batch]) -> Exposure:
     batches = list(open_batches)
     usd = math.fsum(batch.worst_case_usd for batch in batches)
     return Exposure(usd, sum(batch.n_requests for batch in batches))
+
+
+def spent_on(ended: Iterable[Batch]) -> Exposure:
+    """Return what batches cost that were collected; their worst case where the price is unknown."""
+    batches = [batch for batch in ended if batch.state is BatchState.COLLECTED]
+    costs = (b.worst_case_usd if b.cost_usd is None else b.cost_usd for b in batches)
+    return Exposure(math.fsum(costs), sum(batch.n_answered or 0 for batch in batches))
 
 
 def fits(caps: Caps, held: Exposure, more: Exposure) -> bool:

@@ -35,10 +35,17 @@ MAX_LISTED: Final = 10_000
 """Batches looked through for one of ours; it is among the newest."""
 NO_KEY: Final = "none"
 SERVER_ERROR: Final = 500
+THROTTLED: Final = 429
+PASSING_STATUS: Final = frozenset({408, 409, THROTTLED})
+"""Beside 5xx: another time the endpoint may say something else."""
 
 
 class UnsureError(TeacherError):
     """A batch was sent and no answer came: it may exist and may be billed."""
+
+
+class UnreachableError(TeacherError):
+    """The endpoint does not answer just now; asking again later may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ class BatchClient:
                 trust_env=not is_loopback(endpoint.base_url),
             ),
         )
-        self._buying = self._reading.with_options(max_retries=0)
+        self._once = self._reading.with_options(max_retries=0)
 
     def __repr__(self) -> str:
         return f"BatchClient({self.address!r})"
@@ -142,7 +149,7 @@ class BatchClient:
         }
         unsure = f"no answer to the creation of batch {tag}"
         raw = self._send(
-            lambda: self._buying.post(BATCHES_PATH, cast_to=httpx2.Response, body=body), unsure
+            lambda: self._once.post(BATCHES_PATH, cast_to=httpx2.Response, body=body), unsure
         )
         batch = read_batch(raw, TAG)
         if batch is None:
@@ -159,15 +166,20 @@ class BatchClient:
         return self._batch(self._get(f"{BATCHES_PATH}/{batch_id}"))
 
     def find(self, tag: str, file_id: str | None) -> RemoteBatch | None:
-        """Return the batch with this tag, or else of this input file, null if there is none.
+        """Return the batch of this input file, null if there is none.
 
-        The file serves endpoints that do not keep metadata.
+        The tag serves endpoints that do not say which file a batch is of; it is shared by batches
+        that sent the same calls after an earlier one was refused.
 
         Raises:
-            TeacherError: the endpoint does not answer.
+            TeacherError: the endpoint does not answer, or not with a list.
         """
         for batch in self._listed():
-            if batch.tag == tag or (file_id is not None and batch.input_file_id == file_id):
+            if batch.input_file_id is None or file_id is None:
+                is_it = batch.tag == tag
+            else:
+                is_it = batch.input_file_id == file_id
+            if is_it:
                 return batch
         return None
 
@@ -193,7 +205,7 @@ class BatchClient:
         """Remove an uploaded file; one that stays costs storage only, so failing is no error."""
         path = f"{FILES_PATH}/{file_id}"
         with suppress(TeacherError):
-            self._send(lambda: self._reading.delete(path, cast_to=httpx2.Response))
+            self._send(lambda: self._once.delete(path, cast_to=httpx2.Response))
 
     def _stream(self, file_id: str, path: Path) -> None:
         with self._reading.files.with_streaming_response.content(file_id) as response:
@@ -205,8 +217,10 @@ class BatchClient:
         for _ in range(MAX_LISTED // LIST_LIMIT):
             query = {"limit": LIST_LIMIT} | ({"after": after} if after else {})
             page = self._get(BATCHES_PATH, query)
-            data = page.get("data")
-            entries = data if isinstance(data, list) else []
+            entries = page.get("data")
+            if not isinstance(entries, list):  # silence must not be read as "there is none"
+                msg = f"{self.address} does not list its batches; is this a batch endpoint?"
+                raise TeacherError(msg)
             batches = [b for entry in entries if (b := read_batch(entry, TAG)) is not None]
             yield from batches
             if not page.get("has_more") or not batches:
@@ -245,12 +259,15 @@ class BatchClient:
         except openai.APIConnectionError as exc:
             status, problem = None, type(exc.__cause__ or exc).__name__
             unsure = "" if isinstance(exc.__cause__, httpx2.ConnectError) else unsure
-        if unsure and (status is None or status >= SERVER_ERROR):
+        except httpx2.HTTPError as exc:  # not wrapped: a download that breaks off
+            status, problem = None, type(exc).__name__
+        is_passing = status is None or status >= SERVER_ERROR or status in PASSING_STATUS
+        if unsure and is_passing and status != THROTTLED:
             msg = f"{self.address}: {unsure} ({problem}); collect again to find out"
             raise UnsureError(msg)
         said = f"answers {status}: {problem}" if status else f"does not answer ({problem})"
         msg = f"{self.address} {said}; expected a batch endpoint and a valid key"
-        raise TeacherError(msg)
+        raise UnreachableError(msg) if is_passing else TeacherError(msg)
 
     def _printable(self, response: httpx2.Response) -> str:
         try:

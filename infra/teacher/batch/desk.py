@@ -13,20 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger
-from infra.teacher.batch.allowance import Exposure, held_by, refusal
-from infra.teacher.batch.book import BatchBook
-from infra.teacher.batch.client import BatchClient, BatchEndpoint
+from infra.teacher.batch.allowance import Exposure, held_by, refusal, spent_on
+from infra.teacher.batch.book import BatchBook, PastTries
+from infra.teacher.batch.client import BatchClient, BatchEndpoint, UnreachableError
 from infra.teacher.batch.collector import Collector
 from infra.teacher.batch.outbox import FileLimits, Outbox, RequestFile
 from infra.teacher.batch.receiving import Received, Receiver
 from infra.teacher.batch.record import Batch, BatchState
-from infra.teacher.batch.sending import Payer, Sender, SendingError, sending
+from infra.teacher.batch.sending import GRACE_S, Payer, Sender, SendingError, sending
 from infra.teacher.budget import Caps
 from infra.teacher.prices import Prices
 from infra.teacher.types import Request
-from sightline.errors import BudgetError, UsageError
+from sightline.errors import BudgetError, TeacherError, UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +42,14 @@ class BatchOptions:
         limits: of one file.
         caps: of this run; what other runs have open counts too.
         patience_s: how long to wait for somebody else who is sending.
+        grace_s: how long a batch whose creation was never answered may take to show up.
     """
 
     endpoints: Sequence[BatchEndpoint]
     limits: FileLimits = field(default_factory=FileLimits)
     caps: Caps = field(default_factory=Caps)
     patience_s: float = 30.0
+    grace_s: float = GRACE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,12 @@ class Wave:
 class BatchDesk:
     """The batches of one lake, for one run."""
 
-    def __init__(self, lake: Lake, ledger: Ledger, prices: Prices, options: BatchOptions) -> None:
-        self.book = BatchBook(lake)
+    def __init__(self, ledger: Ledger, prices: Prices, options: BatchOptions) -> None:
+        self.book = BatchBook(ledger.lake)
         self._ledger, self._prices, self._options = ledger, prices, options
         self._clients = {client.address: client for client in map(BatchClient, options.endpoints)}
-        self._spent = Exposure()
+        self._paid_here: set[str] = set()
+        """Batches that were open at some time of this run, whoever collects them."""
 
     def close(self) -> None:
         """Close connections."""
@@ -82,7 +84,7 @@ class BatchDesk:
 
     def answered(self) -> Collector:
         """Return an asker for calls that must all be answered by now."""
-        return Collector(self._ledger, self.book.past_tries(), None)
+        return Collector(self._ledger, self._past_tries(), None)
 
     @contextmanager
     def wave(self, payer: Payer) -> Iterator[Wave]:
@@ -97,14 +99,15 @@ class BatchDesk:
             tempfile.TemporaryDirectory(prefix="sightline-wave-") as folder,
         ):
             self._settle_left()
-            past = self.book.past_tries()
+            past = self._past_tries()
 
             def send(file: RequestFile) -> None:
-                sender = Sender(self.book, self._client_for(file.teacher))
-                wave.sent.append(sender.send(file, payer, past))
+                batch = self._sender(self._client_for(file.teacher)).send(file, payer, past)
+                self._paid_here.add(batch.batch_key)
+                wave.sent.append(batch)
 
             outbox = Outbox(Path(folder), self._url_of, self._options.limits, self._price, send)
-            outbox.limit(self._options.caps, self._spent + held_by(self.book.open_batches()))
+            outbox.limit(self._options.caps, self._spent() + held_by(self._open_batches()))
             wave = Wave(Collector(self._ledger, past, outbox.add))
             yield wave
             outbox.close()
@@ -115,20 +118,28 @@ class BatchDesk:
         """Return what became of every open batch of these endpoints, its answers in the ledger.
 
         Raises:
-            TeacherError: an endpoint does not answer.
+            UnreachableError: an endpoint does not answer just now; other batches are collected.
+            TeacherError: an endpoint answers with an error; as above.
             LakeError: the lake does not take the answers.
         """
-        if any(batch.state is not BatchState.SUBMITTED for batch in self.book.open_batches()):
+        if any(batch.state is not BatchState.SUBMITTED for batch in self._open_batches()):
             with suppress(SendingError), sending(self._ledger):
                 self._settle_left()
-        received = [
-            Receiver(self.book, self._ledger, self._prices, client).receive(batch)
-            for batch in self.book.open_batches()
-            if batch.state is BatchState.SUBMITTED and (client := self._clients.get(batch.endpoint))
-        ]
-        for found in received:
-            if found.batch.state is BatchState.COLLECTED:
-                self._spent += Exposure(found.batch.cost_usd or 0.0, found.batch.n_answered or 0)
+        received: list[Received] = []
+        problems: list[TeacherError] = []
+        for batch in self._open_batches():
+            client = self._clients.get(batch.endpoint)
+            if client is None or batch.state is not BatchState.SUBMITTED:
+                continue
+            try:
+                receiver = Receiver(self.book, self._ledger, self._prices, client)
+                received.append(receiver.receive(batch))
+            except TeacherError as error:
+                logger.warning("%s: not collected: %s", batch.batch_key, error)
+                problems.append(error)
+        if problems:
+            lasting = [found for found in problems if not isinstance(found, UnreachableError)]
+            raise (lasting or problems)[0]
         return received
 
     def cancel(self, batch_key: str) -> Batch:
@@ -146,11 +157,12 @@ class BatchDesk:
                 ": set SIGHTLINE_TEACHER_BASE_URL to its address, or give it up with --forget"
             )
             raise UsageError(msg)
+        if batch.provider_id is None:
+            with sending(self._ledger, self._options.patience_s):
+                batch = self._sender(client, grace_s=0.0).settle(batch)
         if batch.provider_id is not None:
             client.cancel(batch.provider_id)
-            return batch
-        with sending(self._ledger, self._options.patience_s):
-            return Sender(self.book, client).settle(batch, grace_s=0.0)
+        return batch
 
     def forget(self, batch_key: str) -> Batch:
         """Return an open batch given up without asking its endpoint, which may still bill it.
@@ -169,7 +181,27 @@ class BatchDesk:
         for batch in self.book.open_batches():
             client = self._clients.get(batch.endpoint)
             if client is not None and batch.state is not BatchState.SUBMITTED:
-                Sender(self.book, client).settle(batch)
+                self._sender(client).settle(batch)
+
+    def _sender(self, client: BatchClient, grace_s: float | None = None) -> Sender:
+        grace_s = self._options.grace_s if grace_s is None else grace_s
+        return Sender(self.book, client, self._ledger.claims, grace_s)
+
+    def _past_tries(self) -> PastTries:
+        """Return what was tried; what is no longer open then, is in the ledger as seen here."""
+        past = self.book.past_tries()
+        self._ledger.refresh()
+        return past
+
+    def _open_batches(self) -> list[Batch]:
+        found = self.book.open_batches()
+        self._paid_here.update(batch.batch_key for batch in found)
+        return found
+
+    def _spent(self) -> Exposure:
+        """Return what this run has paid for, also where another process collected it."""
+        batches = self.book.batches()
+        return spent_on(batch for batch in batches if batch.batch_key in self._paid_here)
 
     def _holding_money(self, next_call: Exposure) -> list[Batch]:
         """Return the open batches, whose settling may make room for the next call.
@@ -177,9 +209,9 @@ class BatchDesk:
         Raises:
             BudgetError: there are none.
         """
-        found = self.book.open_batches()
+        found = self._open_batches()
         if not found:
-            raise BudgetError(refusal(self._options.caps, self._spent, next_call))
+            raise BudgetError(refusal(self._options.caps, self._spent(), next_call))
         return found
 
     def _client_for(self, teacher: str) -> BatchClient:

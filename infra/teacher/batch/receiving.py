@@ -22,7 +22,7 @@ from typing import Final
 from infra.ledger.ledger import Ledger
 from infra.ledger.row import LedgerRow
 from infra.teacher.batch.book import BatchBook
-from infra.teacher.batch.client import BatchClient
+from infra.teacher.batch.client import BatchClient, UnreachableError
 from infra.teacher.batch.protocol import HTTP_OK, BatchAnswer, RemoteBatch, read_answer
 from infra.teacher.batch.record import Batch, BatchRequest, BatchResult, BatchState
 from infra.teacher.prices import Prices
@@ -84,13 +84,16 @@ class Receiver:
                 batch = self._book.move(batch, batch.state, provider_status=status)
             return Received(batch, remote.completed)
         if remote.status == "failed" and not remote.output_file_id:
-            return self._refused(batch, remote)
+            received = self._refused(batch, remote)
+            self._tidy(batch)
+            return received
         return self._collected(batch, remote)
 
     def _collected(self, batch: Batch, remote: RemoteBatch) -> Received:
         requests = {r.custom_id: r for r in self._book.requests(batch.batch_key)}
         results: dict[str, _Result] = {}
         costs: list[float | None] = []
+        n_lines = 0
         for number, answers in enumerate(_grouped(self._answers(remote))):
             found = {
                 answer.custom_id: self._result(batch, remote, requests[answer.custom_id], answer)
@@ -100,8 +103,15 @@ class Receiver:
             rows = [result.row for result in found.values() if result.row is not None]
             if rows:
                 self._ledger.commit_part(f"{batch.batch_key}.{number:04d}", rows)
+            n_lines += len(answers)
             costs += [row.cost_usd for row in rows]
             results |= {name: replace(result, row=None) for name, result in found.items()}
+        if n_lines < remote.completed:  # what is there is kept; the rest is paid, so not lost
+            msg = (
+                f"expected {remote.completed} answers of {batch.batch_key} from "
+                f"{self._client.address}, found {n_lines} lines in its files: collect again"
+            )
+            raise UnreachableError(msg)
         batch = self._book.move(
             batch,
             BatchState.COLLECTED,

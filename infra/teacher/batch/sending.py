@@ -1,11 +1,13 @@
 """From a file of requests to a batch at the endpoint, so that a kill at any point pays once.
 
 Only `create` buys, and the lake knows of the batch before (`uploaded`).  Whoever finds such a batch
-asks the endpoint for it: by our key in its metadata, or by the id of its input file.  If it is not
-there, it may still be on its way, so it is given up only after `GRACE_S`.
+asks the endpoint for it: by the id of its input file, or by our key in its metadata.  If it is not
+there, it may still be on its way, so it is given up only after `GRACE_S`, and only once its input
+file is deleted, without which nothing that is still on its way can be created.
 
 One process of a lake sends at a time (`sending`): two that walk the same chains at once would send
-the same calls in different files.
+the same calls in different files.  A machine that slept through its claim may have been replaced,
+so who buys makes sure of the claim first, and writes nothing if it is not sure.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from infra.ledger.claims import Claims
 from infra.ledger.ledger import Ledger
 from infra.ledger.row import CallKey
 from infra.teacher.batch.book import BatchBook, PastTries
@@ -44,7 +47,7 @@ class Payer:
 
 
 class SendingError(TeacherError):
-    """Another process is sending batches to this lake."""
+    """Another process is, or may be, sending batches to this lake."""
 
 
 @contextmanager
@@ -79,14 +82,26 @@ async def _is_ours(ledger: Ledger, deadline: float) -> bool:
 class Sender:
     """Makes batches of one endpoint; use it within `sending`."""
 
-    def __init__(self, book: BatchBook, client: BatchClient) -> None:
+    def __init__(
+        self, book: BatchBook, client: BatchClient, claims: Claims, grace_s: float = GRACE_S
+    ) -> None:
+        """Send to one endpoint.
+
+        Args:
+            book: of the lake.
+            client: of the endpoint.
+            claims: with which `sending` was claimed.
+            grace_s: how long a batch may take to show up in the endpoint's list.
+        """
         self._book, self._client = book, client
+        self._claims, self._grace_s = claims, grace_s
 
     def send(self, file: RequestFile, payer: Payer, past: PastTries) -> Batch:
         """Return the batch that sends a file.
 
         Raises:
             UnsureError: it may have been bought; `settle` finds out.
+            SendingError: somebody else may be sending by now; nothing was bought.
             TeacherError: the endpoint refuses; nothing was bought.
         """
         now_us = time.time_ns() // 1000
@@ -106,38 +121,52 @@ class Sender:
         self._book.put(batch, file.requests)
         try:
             file_id = self._client.upload(file.path, f"{batch.batch_key}.jsonl")
+            self._make_sure()
             batch = self._book.move(batch, BatchState.UPLOADED, input_file_id=file_id)
+            self._make_sure()
             remote = self._client.create(file_id, batch.batch_key)
-        except UnsureError:
+        except (UnsureError, SendingError):
             raise
         except TeacherError as error:
-            self._book.move(batch, BatchState.ABANDONED, detail=str(error))
+            self._abandon(batch, str(error))
             raise
         logger.info("%s: %d requests sent as %s", batch.batch_key, batch.n_requests, remote.id)
         return self._submitted(batch, remote)
 
-    def settle(self, batch: Batch, grace_s: float = GRACE_S) -> Batch:
+    def settle(self, batch: Batch) -> Batch:
         """Return a batch that a killed or cut-off sender left, as it stands now.
 
         Args:
             batch: one that is `intended` or `uploaded`.
-            grace_s: how long it may take to show up in the endpoint's list.
 
         Raises:
             TeacherError: the endpoint does not answer.
         """
         if batch.state is BatchState.INTENDED:
-            detail = "its requests were never sent"
-            return self._book.move(batch, BatchState.ABANDONED, detail=detail)
-        remote = self._client.find(batch.batch_key, batch.input_file_id)
-        if remote is not None:
-            logger.info("%s: found at the endpoint as %s", batch.batch_key, remote.id)
-            return self._submitted(batch, remote)
-        if time.time_ns() // 1000 - batch.changed_us < grace_s * 1e6:
+            return self._abandon(batch, "its requests were never sent")
+        remote = self._found(batch)
+        if remote is None and time.time_ns() // 1000 - batch.changed_us < self._grace_s * 1e6:
             return batch
+        if remote is None and batch.input_file_id is not None:
+            self._client.forget_file(batch.input_file_id)
+            remote = self._found(batch)
+        if remote is None:
+            return self._abandon(batch, "the endpoint does not know it")
+        logger.info("%s: found at the endpoint as %s", batch.batch_key, remote.id)
+        return self._submitted(batch, remote)
+
+    def _found(self, batch: Batch) -> RemoteBatch | None:
+        return self._client.find(batch.batch_key, batch.input_file_id)
+
+    def _make_sure(self) -> None:
+        if not self._claims.are_sure:
+            msg = "this machine was out of touch with the lake for too long; run again"
+            raise SendingError(msg)
+
+    def _abandon(self, batch: Batch, detail: str) -> Batch:
+        """Return the batch given up; its file, which holds every image, is removed."""
         if batch.input_file_id is not None:
             self._client.forget_file(batch.input_file_id)
-        detail = "the endpoint does not know it"
         return self._book.move(batch, BatchState.ABANDONED, detail=detail)
 
     def _submitted(self, batch: Batch, remote: RemoteBatch) -> Batch:

@@ -13,12 +13,10 @@ from infra.ledger.row import LedgerRow
 from infra.teacher.batch.client import BatchClient, BatchEndpoint
 from infra.teacher.batch.collector import Collector, WaveCounts
 from infra.teacher.batch.desk import BatchDesk, BatchOptions, Wave
-from infra.teacher.batch.outbox import FileLimits
 from infra.teacher.batch.receiving import Received
 from infra.teacher.batch.record import Batch, BatchState
 from infra.teacher.batch.sending import Payer
 from infra.teacher.batch.wanted import CallWantedError
-from infra.teacher.budget import Caps
 from infra.teacher.prices import Price, Prices
 from infra.teacher.types import Asker, Request, Response
 from sightline.schemas import LEDGER
@@ -50,17 +48,17 @@ def site_at(
     base_url: str,
     folder: Path,
     *,
-    limits: FileLimits | None = None,
-    caps: Caps | None = None,
     shared_lake: Lake | None = None,
+    expiry_s: float = 60.0,
+    **changes: object,
 ) -> Iterator[Site]:
-    """Open a lake in `folder`, or one that several machines share."""
+    """Open a lake in `folder`, or one that several machines share; `changes` are of its options."""
     lake, endpoint = shared_lake or Lake(folder / "lake"), BatchEndpoint(base_url, timeout_s=20.0)
-    sharing = Sharing(claims_in_lake=True) if shared_lake else None
+    sharing = Sharing(claims_in_lake=True, expiry_s=expiry_s) if shared_lake else None
     patience_s = 0.0 if sharing is None else PATIENCE_S
-    options = BatchOptions((endpoint,), limits or FileLimits(), caps or Caps(), patience_s)
+    options = BatchOptions((endpoint,), patience_s=patience_s)
     with Ledger(lake, folder / "spool", sharing) as ledger, BatchClient(endpoint) as client:
-        desk = BatchDesk(lake, ledger, Prices({MODEL: PRICE}), options)
+        desk = BatchDesk(ledger, Prices({MODEL: PRICE}), replace(options, **changes))  # type: ignore[arg-type]
         try:
             yield Site(desk, ledger, lake, client)
         finally:

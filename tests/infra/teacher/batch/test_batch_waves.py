@@ -1,6 +1,5 @@
 """Chains answered by batches over real HTTP: waves, prices, files, caps."""
 
-import pickle
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +92,7 @@ def test_second_wave_leaves_calls_of_open_batches_alone(tmp_path: Path):
         wave(site, [1, 2])
         counts = wave(site, [1, 2, 3])
         sizes = [batch.n_requests for batch in site.batches()]
-        reserved = Reservations(site.desk.book)
+        reserved = Reservations(site.ledger)
         first_key = site.batches()[0].batch_key
         assert first_key in (reserved(ask_for(1, task="zoom").call_key) or "")
         assert reserved(ask_for(9).call_key) is None
@@ -106,7 +105,7 @@ def test_live_teacher_does_not_buy_what_an_open_batch_holds(tmp_path: Path):
     with server_that(log, batch_seconds=600) as server:
         with site_at(server.base_url, tmp_path) as site:
             wave(site, [1])
-            reserved = pickle.loads(pickle.dumps(Reservations(site.desk.book)))  # noqa: S301
+            reserved = Reservations(site.ledger)
         with (
             teacher_at(server.base_url, tmp_path, reserved=reserved) as (teacher, _),
             pytest.raises(TeacherError, match="sightline batch collect --wait"),
