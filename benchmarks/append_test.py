@@ -27,7 +27,9 @@ from infra.embedded_teacher.names import DEFAULT_MODEL
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.prefect_api.server import prefect_api
 from infra.settings import load_settings
-from tasks.distill.asks import Stage, template
+from tasks.distill.asks import template
+from tasks.distill.case import ChainParams
+from tasks.distill.stages import Stage
 from tests.flows.site import Site
 
 ROWS: Final = 200
@@ -73,7 +75,7 @@ def builds(folder: Path, scenes: int) -> dict[str, Any]:
         more = f"source.n={int(scenes * MORE)}"
         first = calls_of("build", f"source.n={scenes}")
         appended_calls = calls_of("build", more)
-        final = template(Stage.FINAL).replace("\n", " \n", 1)
+        final = template(Stage.FINAL, ChainParams(DEFAULT_MODEL)).replace("\n", " \n", 1)
         prompt = f"steps.distill.prompts.final={json.dumps(final)}"
         return {
             "first build": first,
