@@ -469,7 +469,7 @@ LEDGER: Final = Contract(
             _text(
                 "channel", "How it was bought; null is live.", null=True, unit="live, batch, import"
             ),
-            _text("endpoint", "Address that answered, without credentials.", null=True),
+            _text("endpoint", "Endpoint that answered, by its name in the settings.", null=True),
         ]
     ),
 )
