@@ -17,7 +17,7 @@ from infra.teacher.budget import Caps
 from infra.teacher.permits import Need, Permit, Permits, Use, UseKind
 from infra.teacher.prices import Prices
 from infra.teacher.probe import Probe, Probes
-from infra.teacher.reply import response_of
+from infra.teacher.reply import response_of, response_without
 from infra.teacher.retry import RetryPolicy
 from infra.teacher.sending import Again, Paid, Payer, RowError, Sender
 from infra.teacher.stats import StatsCounter
@@ -25,8 +25,7 @@ from infra.teacher.transport import Transport
 from infra.teacher.tries import Tries
 from infra.teacher.types import Request, Response
 from infra.teacher.wire import Call
-from sightline.errors import LakeError, SightlineError, clip_detail
-from sightline.outcomes import Outcome
+from sightline.errors import LakeError, SightlineError
 
 OVERHEAD_TOKENS: Final = 256
 """Worst case of what chat templates add around the text."""
@@ -171,19 +170,4 @@ class Buyer:
 
     def _error(self, key: CallKey, detail: str) -> Response:
         self._stats.errors += 1
-        return Response(
-            request_key=key[0],
-            draw=key[1],
-            text="",
-            thinking=None,
-            raw_text="",
-            outcome=Outcome.ERROR,
-            finish_reason=None,
-            tokens_in=None,
-            tokens_out=None,
-            tokens_reasoning=None,
-            cost_usd=None,
-            latency_ms=None,
-            reused=False,
-            detail=clip_detail(detail),
-        )
+        return response_without(key, detail)

@@ -9,9 +9,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from infra.ledger.row import LedgerRow
+from infra.ledger.row import CallKey, LedgerRow
 from infra.teacher.prices import Usage
 from infra.teacher.types import Response
+from sightline.errors import clip_detail
 from sightline.outcomes import Outcome
 from sightline.thinking import split_thinking
 
@@ -92,6 +93,26 @@ def response_of(row: LedgerRow, *, reused: bool) -> Response:
         cost_usd=row.cost_usd,
         latency_ms=row.latency_ms,
         reused=reused,
+    )
+
+
+def response_without(key: CallKey, detail: str) -> Response:
+    """Return the response of a call that has no answer, and why."""
+    return Response(
+        request_key=key[0],
+        draw=key[1],
+        text="",
+        thinking=None,
+        raw_text="",
+        outcome=Outcome.ERROR,
+        finish_reason=None,
+        tokens_in=None,
+        tokens_out=None,
+        tokens_reasoning=None,
+        cost_usd=None,
+        latency_ms=None,
+        reused=False,
+        detail=clip_detail(detail),
     )
 
 

@@ -30,6 +30,8 @@ TAG: Final = "sightline"
 """Metadata key that holds our own key of a batch."""
 BATCHES_PATH: Final = "/batches"
 FILES_PATH: Final = "/files"
+WINDOW: Final = "24h"
+"""How long the endpoint may take; the only value that the protocol knows."""
 LIST_LIMIT: Final = 100
 MAX_LISTED: Final = 10_000
 """Batches looked through for one of ours; it is among the newest."""
@@ -57,7 +59,6 @@ class BatchEndpoint:
         models: those it serves; null is any.
         api_key: never printed; null for endpoints that want none.
         url: what each line of a file names as its address (Azure: `/chat/completions`).
-        window: how long the endpoint may take.
         timeout_s: for one exchange without progress; an upload may take many times as long.
         retries: of what may be repeated freely, with waits that double.
     """
@@ -66,7 +67,6 @@ class BatchEndpoint:
     models: tuple[str, ...] | None = None
     api_key: str | None = field(default=None, repr=False)
     url: str = "/v1/chat/completions"
-    window: str = "24h"
     timeout_s: float = 300.0
     retries: int = 5
 
@@ -81,7 +81,6 @@ class BatchClient:
     def __init__(self, endpoint: BatchEndpoint) -> None:
         self.address = printable_address(endpoint.base_url)
         self.url = endpoint.url
-        self._window = endpoint.window
         self._secret = checked_key(endpoint.api_key)
         self._reading = openai.OpenAI(
             base_url=endpoint.base_url,
@@ -144,7 +143,7 @@ class BatchClient:
         body = {
             "input_file_id": file_id,
             "endpoint": self.url,
-            "completion_window": self._window,
+            "completion_window": WINDOW,
             "metadata": {TAG: tag},
         }
         unsure = f"no answer to the creation of batch {tag}"

@@ -16,11 +16,10 @@ from infra.ledger.ledger import Ledger
 from infra.ledger.row import CallKey
 from infra.teacher.batch.book import PastTries
 from infra.teacher.batch.wanted import CallWantedError
-from infra.teacher.reply import response_of
+from infra.teacher.reply import response_of, response_without
 from infra.teacher.truncation import answer_with_room
 from infra.teacher.types import Request, Response
-from sightline.errors import TeacherError, clip_detail
-from sightline.outcomes import Outcome
+from sightline.errors import TeacherError
 
 MAX_BATCHES: Final = 3
 """Batches that may hold a call without answering it before its row fails."""
@@ -94,7 +93,7 @@ class Collector:
         detail = self._given_up(key)
         if detail is not None:
             self._count("given_up")
-            return _without_answer(key, detail)
+            return response_without(key, detail)
         if (batch_key := self._past.batch_of(key)) is not None:
             self._count("waiting")
             self._held_in.add(batch_key)
@@ -118,22 +117,3 @@ class Collector:
     def _count(self, name: str) -> None:
         with self._lock:
             self._counts[name] += 1
-
-
-def _without_answer(key: CallKey, detail: str) -> Response:
-    return Response(
-        request_key=key[0],
-        draw=key[1],
-        text="",
-        thinking=None,
-        raw_text="",
-        outcome=Outcome.ERROR,
-        finish_reason=None,
-        tokens_in=None,
-        tokens_out=None,
-        tokens_reasoning=None,
-        cost_usd=None,
-        latency_ms=None,
-        reused=False,
-        detail=clip_detail(detail),
-    )

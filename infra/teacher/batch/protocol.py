@@ -33,9 +33,7 @@ class RemoteBatch:
         id: the endpoint's name for it.
         status: in lower case; see `FINAL_STATUSES`.
         tag: the `sightline` entry of its metadata, null if the endpoint keeps none.
-        total: requests in it, as far as the endpoint has counted.
-        completed: answered with 200.
-        failed: answered otherwise, or never executed.
+        completed: how many of its requests are answered with 200.
         created_s: seconds since 1970.
         ended_s: when it reached its final status; null before.
     """
@@ -46,9 +44,7 @@ class RemoteBatch:
     output_file_id: str | None = None
     error_file_id: str | None = None
     tag: str | None = None
-    total: int = 0
     completed: int = 0
-    failed: int = 0
     created_s: float | None = None
     ended_s: float | None = None
     faults: tuple[BatchFault, ...] = ()
@@ -97,9 +93,7 @@ def read_batch(raw: Any, tag_name: str) -> RemoteBatch | None:
         output_file_id=_text(fields.get("output_file_id")),
         error_file_id=_text(fields.get("error_file_id")),
         tag=_text(_object(fields.get("metadata")).get(tag_name)),
-        total=_count(counts.get("total")),
         completed=_count(counts.get("completed")),
-        failed=_count(counts.get("failed")),
         created_s=_number(fields.get("created_at")),
         ended_s=_number(fields.get(f"{status}_at")) if status in FINAL_STATUSES else None,
         faults=_faults(fields.get("errors")),
