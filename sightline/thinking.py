@@ -37,5 +37,17 @@ def split_thinking(text: str) -> tuple[str | None, str]:
     return _or_none(text[start : last.start()]), said.strip()
 
 
+def join_thinking(thinking: str | None, text: str) -> str:
+    """Return a reply as if its model wrote into the text what the endpoint returned apart.
+
+    A reply that thinks in its text too comes back unchanged.  Where nothing follows the thinking,
+    it never ended.
+    """
+    inline, said = split_thinking(text)
+    if thinking is None or inline is not None:
+        return text
+    return f"<think>{thinking}</think>{said}" if said.strip() else f"<think>{thinking}"
+
+
 def _or_none(text: str) -> str | None:
     return text.strip() or None

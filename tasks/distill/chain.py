@@ -60,10 +60,16 @@ _ENDING = frozenset({Outcome.ERROR, Outcome.SKIPPED, Outcome.REFUSED})
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the teacher sent back: the text verbatim, and what became of the call."""
+    """What the teacher sent back, and what became of the call.
+
+    Attributes:
+        text: verbatim.
+        thinking: what the endpoint returned apart from the text, null if it did not.
+    """
 
     text: str
     outcome: Outcome = Outcome.SUCCESS
+    thinking: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,8 @@ def _turn(case: ChainCase, ask: Ask, reply: Reply) -> Turn:
 
 
 def _zoom_turn(case: ChainCase, ask: Ask, reply: Reply) -> Turn:
-    parsed = parse_zoom(reply.text, frame_of(case, ask), case.params.zoom_grammar)
+    frame, grammar = frame_of(case, ask), case.params.zoom_grammar
+    parsed = parse_zoom(reply.text, frame, grammar, reply.thinking)
     if isinstance(parsed, Malformed):
         return Turn(ask, reply, parsed, None, Problem(Failure.REPLY_MALFORMED, parsed.expected))
     if isinstance(parsed.roi, BoxProblem):
@@ -180,7 +187,7 @@ def _region(case: ChainCase, ask: Ask, stated: StatedBox) -> Region | None:
 
 
 def _final_turn(case: ChainCase, ask: Ask, reply: Reply) -> Turn:
-    parsed = parse_final(reply.text, case.params.grammar)
+    parsed = parse_final(reply.text, case.params.grammar, reply.thinking)
     problem = (
         Problem(Failure.REPLY_MALFORMED, parsed.expected) if isinstance(parsed, Malformed) else None
     )

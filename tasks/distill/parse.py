@@ -1,7 +1,8 @@
 """What a round of a chain said, as typed values; total, whatever text comes in.
 
 The forms of replies are those of `tasks.replies`; here is only what a round must hold.  A zoom
-round without a readable region still says something; a final one needs reasoning and answer.
+round without a readable region still says something; a final one needs reasoning and answer.  Where a reply
+gives no reasoning, its thinking is the reasoning, wherever the endpoint put it.
 """
 
 from dataclasses import dataclass
@@ -39,28 +40,35 @@ class Malformed:
     expected: str
 
 
-def parse_zoom(text: str, frame: Frame, grammar: Grammar = Grammar.AUTO) -> ZoomReply | Malformed:
+def parse_zoom(
+    text: str, frame: Frame, grammar: Grammar = Grammar.AUTO, thinking: str | None = None
+) -> ZoomReply | Malformed:
     """Return the description, region and reasoning of a zoom reply.
 
     Args:
         text: of the reply, verbatim.
         frame: the view it was about.
         grammar: the form asked for; `auto` takes the first that states a region.
+        thinking: what the endpoint returned apart from the text.
     """
-    said = read_region(text, grammar)
+    said = read_region(text, grammar, thinking)
     if not said.states_region and said.description is None and said.reasoning is None:
         return Malformed(said.thinking, "expected description, roi and reasoning, found none")
-    return ZoomReply(said.thinking, said.description, said.reasoning, _region(said, frame))
+    reasoning = said.reasoning or said.thinking
+    return ZoomReply(said.thinking, said.description, reasoning, _region(said, frame))
 
 
-def parse_final(text: str, grammar: Grammar = Grammar.AUTO) -> FinalReply | Malformed:
+def parse_final(
+    text: str, grammar: Grammar = Grammar.AUTO, thinking: str | None = None
+) -> FinalReply | Malformed:
     """Return the reasoning and answer of a final or single reply.
 
     Args:
         text: of the reply, verbatim.
         grammar: the form asked for; `auto` takes the first that states an answer.
+        thinking: what the endpoint returned apart from the text.
     """
-    said = read_answer(text, grammar)
+    said = read_answer(text, grammar, thinking)
     reasoning = said.reasoning or said.thinking
     if reasoning is None or said.answer is None:
         missing = "answer" if said.answer is None else "reasoning"

@@ -63,7 +63,7 @@ def _chains(generations: pa.Table) -> list[tuple[str, list[dict[str, Any]]]]:
     chains: dict[str, list[dict[str, Any]]] = {}
     wanted = [
         "generation_id", "chain_id", "subject_id", "draw", "round", "turn", "stage",
-        "view_image_id", "view_box", "raw_text", "outcome",
+        "view_image_id", "view_box", "raw_text", "thinking", "outcome",
     ]  # fmt: skip
     for row in generations.select(wanted).to_pylist():
         chains.setdefault(row["chain_id"], []).append(row)
@@ -75,7 +75,7 @@ def _chains(generations: pa.Table) -> list[tuple[str, list[dict[str, Any]]]]:
 def _replay(
     chain_id: str, case: ChainCase, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    replies = [Reply(row["raw_text"], Outcome(row["outcome"])) for row in rows]
+    replies = [Reply(row["raw_text"], Outcome(row["outcome"]), row["thinking"]) for row in rows]
     course = walk(case, replies)
     kept = next(
         (i for i, (t, row) in enumerate(zip(course.turns, rows, strict=False)) if _differs(t, row)),

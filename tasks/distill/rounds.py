@@ -38,7 +38,7 @@ class Exchange:
     @property
     def reply(self) -> Reply:
         """Return what the chain goes by."""
-        return Reply(storable(self.response.raw_text), self.response.outcome)
+        return reply_of(self.response)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,12 @@ async def run_chain(case: ChainCase, ask_teacher: AskTeacher, make_view: MakeVie
         response = await ask_teacher(request_of(case, step, view))
         crop = view if view.row is not None else None
         exchanges.append(Exchange(step, view.part.image_id, crop, response))
+
+
+def reply_of(response: Response) -> Reply:
+    """Return what a chain goes by, exactly as `generations` holds it for the replay."""
+    thinking = None if response.thinking is None else storable(response.thinking)
+    return Reply(storable(response.raw_text), response.outcome, thinking)
 
 
 def request_of(case: ChainCase, ask: Ask, view: View) -> Request:

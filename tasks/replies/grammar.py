@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from sightline.storable import storable
+from sightline.thinking import join_thinking
 from tasks.replies import (
     bbox_json,
     bbox_tag,
@@ -29,7 +30,7 @@ from tasks.replies.defects import defects_of
 from tasks.replies.parsed import Grammar, ParsedReply
 from tasks.replies.role_tokens import own_turn
 
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 
 PARSERS: Final[Mapping[Grammar, Callable[[str], ParsedReply]]] = {
     Grammar.BBOX_JSON: bbox_json.parse,
@@ -76,14 +77,20 @@ REGION_GRAMMARS: Final = frozenset({Grammar.AUTO, *REGION_FORMS})
 """What a recipe may name for replies that state a region."""
 
 
-def read_answer(text: str, grammar: Grammar = Grammar.AUTO) -> ParsedReply:
-    """Return what a reply that was asked for an answer says."""
-    return _first(text, grammar, ANSWER_FORMS, lambda reading: reading.answered)
+def read_answer(
+    text: str, grammar: Grammar = Grammar.AUTO, thinking: str | None = None
+) -> ParsedReply:
+    """Return what a reply that was asked for an answer says; `thinking` came apart from it."""
+    turn = _whole(text, thinking)
+    return _first(turn, grammar, ANSWER_FORMS, lambda reading: reading.answered)
 
 
-def read_region(text: str, grammar: Grammar = Grammar.AUTO) -> ParsedReply:
-    """Return what a reply that was asked for a region says."""
-    return _first(text, grammar, REGION_FORMS, lambda reading: reading.states_region)
+def read_region(
+    text: str, grammar: Grammar = Grammar.AUTO, thinking: str | None = None
+) -> ParsedReply:
+    """Return what a reply that was asked for a region says; `thinking` came apart from it."""
+    turn = _whole(text, thinking)
+    return _first(turn, grammar, REGION_FORMS, lambda reading: reading.states_region)
 
 
 def read_scores(text: str) -> ParsedReply:
@@ -96,11 +103,15 @@ def with_text_defects(reply: ParsedReply, text: str, prompt: str | None = None) 
     return reply.with_defects(defects_of(text, prompt))
 
 
+def _whole(text: str, thinking: str | None) -> str:
+    """Return the turn of the author; a role token in thinking that came apart ends nothing."""
+    return join_thinking(None if thinking is None else storable(thinking), own_turn(storable(text)))
+
+
 def _first(
-    text: str, grammar: Grammar, forms: Sequence[Grammar], fits: Callable[[ParsedReply], bool]
+    turn: str, grammar: Grammar, forms: Sequence[Grammar], fits: Callable[[ParsedReply], bool]
 ) -> ParsedReply:
     """Return the first reading that fits, else the first one, marked as fitting no form."""
-    turn = own_turn(storable(text))
     if grammar is not Grammar.AUTO:
         return PARSERS[grammar](turn)
     readings = (PARSERS[form](turn) for form in forms)

@@ -24,6 +24,7 @@ from tasks.asking.in_order import GoOn
 from tasks.asking.live import AskingWork, Purchase
 from tasks.asking.repair import repair_prompt_id
 from tasks.asking.walk import Walk
+from tasks.replies.grammar import PARSER_VERSION
 from tasks.review.asks import Stage
 from tasks.review.case import ReviewCase, cases_of
 from tasks.review.kinds import Review
@@ -95,7 +96,7 @@ class ReviewWork:
         job = PartJob(
             step=Step(self.review.reading_step, VERSION),
             part=self.part.chains,
-            identity=self.reviewing.params.reading(),
+            identity=self.reviewing.params.reading() | {"parser": PARSER_VERSION},
             inputs=[replies.fingerprint],
             outputs=[Output(STEPS, self.replies_part), Output(VERDICTS, self.replies_part)],
             rows_in=replies.rows,
@@ -111,7 +112,8 @@ class ReviewWork:
         return PartJob(
             step=Step(self.review.value, VERSION),
             part=part.chains,
-            identity=self.reviewing.params.asking() | {"prompts_id": prompts},
+            identity=self.reviewing.params.asking()
+            | {"prompts_id": prompts, "parser": PARSER_VERSION},
             inputs=[
                 chains.fingerprint,
                 *(committed_part(context.lake, table, name).fingerprint for table, name in tables),

@@ -56,7 +56,8 @@ def tables_of(
 
 def _by_chain(generations: pa.Table) -> dict[str, list[Said]]:
     wanted = [
-        "generation_id", "chain_id", "subject_id", "draw", "turn", "stage", "raw_text", "outcome",
+        "generation_id", "chain_id", "subject_id", "draw", "turn", "stage", "raw_text",
+        "thinking", "outcome",
     ]  # fmt: skip
     rows = generations.select(wanted).to_pylist()
     rows.sort(key=lambda row: (row["subject_id"], row["draw"], row["turn"] or 0))
@@ -69,7 +70,9 @@ def _by_chain(generations: pa.Table) -> dict[str, list[Said]]:
 
 def _said(row: Mapping[str, Any]) -> Said:
     outcome = Outcome(row["outcome"])
-    reply = parse_reply(Stage(row["stage"]), row["raw_text"]) if outcome in READABLE else None
+    reply = None
+    if outcome in READABLE:
+        reply = parse_reply(Stage(row["stage"]), row["raw_text"], row["thinking"])
     return Said(row["generation_id"], row["chain_id"], outcome, reply)
 
 

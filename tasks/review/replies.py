@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from sightline.storable import storable
-from sightline.thinking import split_thinking
+from sightline.thinking import join_thinking, split_thinking
 from tasks.replies import judge_scores
 from tasks.replies.json_objects import last_object, said
 from tasks.review.asks import Stage
@@ -43,11 +43,11 @@ class Unreadable:
 ReviewReply = Score | Reworded | Guess | Unreadable
 
 
-def parse_reply(stage: Stage, text: str) -> ReviewReply:
-    """Return what a reply of `stage` says."""
+def parse_reply(stage: Stage, text: str, thinking: str | None = None) -> ReviewReply:
+    """Return what a reply of `stage` says; a judge's reason may be `thinking` that came apart."""
     match stage:
         case Stage.JUDGE:
-            return _score(text)
+            return _score(join_thinking(thinking, text))
         case Stage.REWRITE:
             return _reworded(text)
         case Stage.BLIND | Stage.MASKED:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.storable import storable
-from sightline.thinking import split_thinking
+from sightline.thinking import join_thinking, split_thinking
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,14 @@ def test_split_thinking_of_any_tags_adds_no_text(text: str):
     thinking, rest = split_thinking(text)
     assert thinking is None or thinking in text
     assert len(thinking or "") + len(rest) <= len(text)
+
+
+@given(st.lists(TAGS, max_size=12).map("".join), st.text("ab ", min_size=1))
+def test_joined_thinking_stands_apart_again_and_nothing_is_said_twice(text: str, apart: str):
+    inline, said = split_thinking(text)
+    again, rest = split_thinking(join_thinking(apart, text))
+    assert again == (inline or apart.strip() or None)
+    assert said.strip().startswith(rest.strip())
 
 
 @given(st.text(st.characters(codec="utf-8")))

@@ -120,6 +120,18 @@ def test_rewrite_keeps_the_answer_every_reasoning_and_the_cites(
     assert steps == ([(n, t, "review_0") for n, t in enumerate(texts, 1)] if whole else [])
 
 
+@pytest.mark.parametrize(
+    ("said", "thinking"),
+    [('{"score": 0.9}', "four cups"), ('<think>four cups</think>{"score": 0.9}', None)],
+)
+def test_judge_that_gives_no_reason_is_quoted_from_its_thinking(
+    make_case: Callable[..., ReviewCase], said: str, thinking: str | None
+):
+    table = generations("judge", [said], thinking=thinking)
+    (verdict,) = read(make_case(), table, JudgeParams()).verdicts.to_pylist()
+    assert verdict["detail"] == "scores 0.9: four cups"
+
+
 def test_repaired_reply_counts_instead_of_the_one_sent_back(make_case: Callable[..., ReviewCase]):
     first, second = (
         generations("blind", ["four"]),
