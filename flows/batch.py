@@ -21,9 +21,10 @@ from flows.artifacts import publish_batches
 from flows.batching import collect_finished, open_batch_desk, sentence_about
 from flows.closing import BuildSummary, PartsFailedError, close_build
 from flows.dataset_parts import inputs_of, source_parts
+from flows.lakes import ledger_lake_of
 from flows.logs import open_logs
 from flows.recipe import Recipe, load_recipe
-from flows.runtime import RunNames, Runtime, ledger_lake_of, open_runtime
+from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Schedule
 from flows.visreason import (
     PartFacts,

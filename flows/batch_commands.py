@@ -44,7 +44,7 @@ def status(lake: Lake = None) -> None:
     Example: sightline batch status
     """
     from flows.batching import batch_table
-    from flows.runtime import ledger_lake_of
+    from flows.lakes import ledger_lake_of
     from infra.settings import load_settings
 
     typer.echo(batch_table(ledger_lake_of(load_settings(lake=lake))))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from flows.inspection import text_table
-from flows.runtime import open_lake_of, open_ledger_of
+from flows.lakes import open_lake_of, open_ledger_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger

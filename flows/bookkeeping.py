@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flows.inspection import text_table
-from flows.runtime import ledger_lake_of, open_ledger_of
+from flows.lakes import ledger_lake_of, open_ledger_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.ledger.compaction import compact_ledger

@@ -9,20 +9,20 @@ from collections.abc import Iterator
 
 from flows.dataset_parts import DatasetParts, inputs_of
 from flows.evidence import evidence_of
+from flows.lakes import ledger_lake_of, open_lake_of
 from flows.recipe import Recipe
 from flows.review_planning import ReviewPlanner, can_be_reviewed
-from flows.runtime import open_lake_of
 from infra.execution import RunContext
-from infra.lake.lake import Lake
+from infra.images.shelf import image_shelf
 from infra.ledger.view import LedgerView
 from infra.settings import Settings
 from infra.teacher.prices import Price, Prices
 from sightline.errors import LakeError
 from sightline.schemas import GENERATIONS
 from tasks.distill.estimate import CallPlan, Question, estimate
-from tasks.distill.forecast import Forecast, forecast_part, forecast_unannotated, together
-from tasks.distill.live import CaseInputs
-from tasks.distill.task import chain_job
+from tasks.distill.forecast import Forecast, forecast, forecast_unannotated, together
+from tasks.distill.live import CaseInputs, chain_job, read_cases
+from tasks.distill.views import ViewCutter
 from tasks.distill.writers import Writer
 
 
@@ -36,9 +36,7 @@ class CallPlanner:
         self._lake = lake = open_lake_of(settings)
         self._prices = Prices.load(settings.prices_file)
         self._evidence = evidence_of(recipe, settings)
-        shared = settings.ledger_lake
-        home = lake if shared is None else Lake(shared, settings.storage)
-        self._bought = LedgerView(home, settings.spool_path)
+        self._bought = LedgerView(ledger_lake_of(settings), settings.spool_path)
         self._context = RunContext(lake, recipe.name, recipe.identity)
         inputs = inputs_of(lake, parts.samples)
         self._work = CaseInputs(inputs.__getitem__, uses_objects=recipe.steps.ground.enabled)
@@ -71,8 +69,16 @@ class CallPlanner:
             if self._is_built(samples_part, writer):
                 return Forecast()
         except LakeError:  # what its prompts list is not in the lake yet
-            return forecast_unannotated(samples_part, writer, self._work, self._context)
-        return forecast_part(samples_part, writer, self._work, self._context, self._bought)
+            plain = CaseInputs(self._work.inputs, uses_objects=False)
+            return forecast_unannotated(read_cases(self._context, samples_part, writer, plain))
+        return self._walked(samples_part, writer)
+
+    def _walked(self, samples_part: str, writer: Writer) -> Forecast:
+        cases = read_cases(self._context, samples_part, writer, self._work)
+        wanted = {case.image_id for case in cases if case.image_id is not None}
+        image_parts = self._work.inputs(samples_part).image_parts
+        with image_shelf(self._lake, image_parts, wanted) as shelf:
+            return forecast(cases, self._bought, ViewCutter(shelf.load))
 
     def _is_built(self, samples_part: str, writer: Writer) -> bool:
         part = writer.part_of(samples_part)

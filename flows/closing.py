@@ -12,9 +12,9 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.artifacts import publish_checks, publish_summary, publish_tables
 from flows.inspection import report_page
+from flows.lakes import open_lake_of
 from flows.receipts import keep_receipts
 from flows.recipe import Recipe
-from flows.runtime import open_lake_of
 from flows.schedule import Schedule
 from infra.catalog.catalog import Catalog, CheckResult
 from infra.lake.lake import Lake

@@ -13,8 +13,8 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from flows.artifacts import publish_checks, publish_findings, publish_maintenance
+from flows.lakes import open_lake_of, open_ledger_of
 from flows.logs import open_logs
-from flows.runtime import open_lake_of, open_ledger_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.ledger.upkeep import keep_up

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from flows.lakes import open_lake_of
 from flows.recipe import Recipe
-from flows.runtime import open_lake_of
 from infra.catalog.catalog import Catalog
 from infra.settings import Settings
 from tasks.ingest.pilot_rows import PilotSize, PilotSource

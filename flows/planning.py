@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from flows.call_planning import CallPlanner
 from flows.dataset_parts import DatasetParts, source_parts
+from flows.lakes import open_lake_of
 from flows.plan import ImagePlan, Plan
 from flows.recipe import Recipe, load_recipe
-from flows.runtime import open_lake_of
 from infra.lake.lake import Lake
 from infra.settings import load_settings
 from sightline.schemas import DEPTH_MAPS, IMAGES, OBJECTS, SEGMENTS, Contract

@@ -13,9 +13,9 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from flows.dataset_parts import inputs_of, source_parts
+from flows.lakes import open_lake_of
 from flows.logs import open_logs
 from flows.recipe import Recipe, load_recipe
-from flows.runtime import open_lake_of
 from flows.schedule import Schedule
 from infra.execution import RunContext
 from infra.git import git_tree

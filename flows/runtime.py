@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.asking import Opened, chain_runner, open_asker
+from flows.lakes import ledger_home_of, open_lake_of, open_ledger_of
 from flows.recipe import Recipe
 from infra.embedded_teacher.names import is_embedded
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from infra.execution import RunContext
 from infra.git import git_tree
-from infra.lake.lake import Lake
-from infra.ledger.ledger import Ledger, Sharing
+from infra.ledger.ledger import Ledger
 from infra.pool.ray_pool import open_pool
 from infra.pool.services import ServingPool
 from infra.services.local_models import LocalModels
@@ -26,20 +26,15 @@ from infra.teacher.batch.reservations import Reservations
 from infra.teacher.client import TeacherConfig
 from infra.teacher.crew import TeacherCrew
 from infra.teacher.endpoints import Endpoint
-from infra.teacher.remote_worker import LedgerHome
 from infra.teacher.retry import RetryPolicy
 from infra.teacher.stats import TeacherStats
 from infra.telemetry import Progress
-from sightline.arrow_files import is_s3
 from tasks.asking.live import AskingWork
 from tasks.asking.places import Places
 from tasks.distill.rounds import RunChain
 
 EMBEDDED_NAME = "embedded"
 """The endpoint of a teacher that is started for the run."""
-
-EXPIRY_MARGIN_S = 60.0
-"""A machine counts as gone when it was silent for so much longer than its longest call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,41 +153,6 @@ class Runtime:
     teacher: TeacherDesk
     asking: AskingWork
     open_runner: Callable[[], RunChain]
-
-
-def open_lake_of(settings: Settings) -> Lake:
-    """Return the lake that the settings name."""
-    return Lake(settings.lake, settings.storage)
-
-
-def ledger_lake_of(settings: Settings) -> Lake:
-    """Return the lake that keeps the ledger, and with it the batches."""
-    return Lake(settings.ledger_lake or settings.lake, settings.storage)
-
-
-def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
-    """Return the ledger that pays for builds of `lake`, its own unless a setting says otherwise.
-
-    Entering it commits what dead processes left in the spool.
-    """
-    home = lake if settings.ledger_lake is None else ledger_lake_of(settings)
-    return Ledger(home, settings.spool_path, _sharing(settings, home))
-
-
-def ledger_home_of(settings: Settings) -> LedgerHome:
-    """Return how workers open the same ledger."""
-    home = ledger_lake_of(settings)
-    return LedgerHome(home.uri, settings.storage, settings.spool_path, _sharing(settings, home))
-
-
-def _sharing(settings: Settings, home: Lake) -> Sharing:
-    on_cluster = settings.teacher_workers > 0 and settings.ray_address is not None
-    is_spread = settings.ledger_claims == "auto" and (is_s3(home.uri) or on_cluster)
-    return Sharing(
-        claims_in_lake=is_spread or settings.ledger_claims == "lake",
-        spool_in_lake=settings.spool == "lake",
-        expiry_s=settings.teacher_timeout_s + EXPIRY_MARGIN_S,
-    )
 
 
 @contextmanager

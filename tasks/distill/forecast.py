@@ -1,4 +1,4 @@
-"""What the chains of one part still have to buy, found out by asking the ledger alone.
+"""What chains still have to buy, found out by asking the ledger alone.
 
 The chains are walked as a build walks them, each until it is finished or meets a call that nobody
 has bought.  So the calls found, and the next call of every chain that goes on, are exact; what a
@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Protocol
 
-from infra.execution import RunContext
 from infra.images.decode import inspect_header
-from infra.images.shelf import image_shelf
 from infra.ledger.row import CallKey, LedgerRow
 from infra.teacher.batch.wanted import CallWantedError
 from infra.teacher.reply import response_of
@@ -26,11 +24,9 @@ from tasks.asking.places import Places
 from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase
 from tasks.distill.chain import Reply, next_ask
-from tasks.distill.live import CaseInputs, read_cases
 from tasks.distill.rounds import run_chain
 from tasks.distill.stages import Stage
 from tasks.distill.views import ViewCutter
-from tasks.distill.writers import Writer
 
 WALKED_AT_ONCE = 8
 PATCH_PX = 28
@@ -89,23 +85,13 @@ def together(forecasts: Iterable[Forecast]) -> Forecast:
     )
 
 
-def forecast_part(
-    samples_part: str, writer: Writer, work: CaseInputs, context: RunContext, bought: BoughtCalls
-) -> Forecast:
-    """Return what a writer's chains about one part of samples have and need."""
-    cases = read_cases(context, samples_part, writer, work)
-    wanted = {case.image_id for case in cases if case.image_id is not None}
-    image_parts = work.inputs(samples_part).image_parts
-    with image_shelf(context.lake, image_parts, wanted) as shelf:
-        return together(asyncio.run(_walk_all(cases, bought, ViewCutter(shelf.load))))
+def forecast(cases: Sequence[ChainCase], bought: BoughtCalls, make_view: ViewCutter) -> Forecast:
+    """Return what chains have and need."""
+    return together(asyncio.run(_walk_all(cases, bought, make_view)))
 
 
-def forecast_unannotated(
-    samples_part: str, writer: Writer, work: CaseInputs, context: RunContext
-) -> Forecast:
-    """Return what such chains need if nothing that their prompts list is known yet."""
-    plain = CaseInputs(work.inputs, uses_objects=False)
-    cases = read_cases(context, samples_part, writer, plain)
+def forecast_unannotated(cases: Sequence[ChainCase]) -> Forecast:
+    """Return what chains need of which nothing that their prompts list is known yet."""
     first = [(case, next_ask(case, [])) for case in cases]
     wanted = tuple(_unseen(case, ask) for case, ask in first if isinstance(ask, Ask))
     return Forecast(len(cases), frozenset(), wanted)

@@ -6,17 +6,23 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from infra.execution import Produced, RunContext, Spend
+from infra.execution import Output, PartJob, Produced, RunContext, Spend, committed_part
 from infra.images.shelf import ImageShelf, image_shelf
+from infra.lake.lake import Lake
+from sightline.provenance import Step, fingerprint_of
 from sightline.schemas import FAILURES, GENERATIONS, IMAGES, OBJECTS, SAMPLES
 from tasks.asking.in_order import GoOn
 from tasks.asking.live import AskingWork, Purchase
 from tasks.asking.walk import Walk
+from tasks.distill.asks import prompts_identity
 from tasks.distill.case import ChainCase, cases_of
 from tasks.distill.rounds import ChainResult, RunChain, asked_here
 from tasks.distill.rows import DISTILL, tables_of
 from tasks.distill.views import ViewCutter
 from tasks.distill.writers import Writer
+from tasks.replies.grammar import PARSER_VERSION
+
+STEP = Step(name=DISTILL, version=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,35 @@ def read_cases(
     draws = list(writer.each_draw())
     cases = cases_of(samples.filter(kept), objects, writer.params)
     return [replace(case, params=params) for case in cases for params in draws]
+
+
+def chain_job(
+    part: str, samples_part: str, writer: Writer, work: CaseInputs, lake: Lake
+) -> PartJob:
+    """Return the job that `distill_part` does, and so what its part is made from.
+
+    Raises:
+        LakeError: a part that it reads is not committed yet.
+    """
+    samples = committed_part(lake, SAMPLES, samples_part)
+    inputs = work.inputs(samples_part)
+    objects = inputs.image_parts if work.uses_objects else ()
+    return PartJob(
+        step=STEP,
+        part=part,
+        identity=writer.identity
+        | {
+            "prompts_id": prompts_identity(writer.params),
+            "parser": PARSER_VERSION,
+            "dropped": fingerprint_of(sorted(inputs.dropped)),
+        },
+        inputs=[
+            samples.fingerprint,
+            *(committed_part(lake, OBJECTS, p).fingerprint for p in objects),
+        ],
+        outputs=[Output(IMAGES, f"zoom.{part}"), Output(GENERATIONS, part)],
+        rows_in=samples.rows * writer.draws,
+    )
 
 
 class ChainPurchase:

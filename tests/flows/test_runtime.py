@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.runtime import open_ledger_of
+from flows.lakes import open_ledger_of
 from infra.lake.lake import Lake
 from infra.ledger.claims import MachineClaims, SharedClaims
 from infra.settings import load_settings
