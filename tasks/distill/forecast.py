@@ -18,13 +18,12 @@ from infra.teacher.batch.wanted import CallWantedError
 from infra.teacher.reply import response_of
 from infra.teacher.truncation import answer_with_room
 from infra.teacher.types import Request, Response
-from sightline.storable import storable
 from tasks.asking.in_order import GoOn, in_order
 from tasks.asking.places import Places
 from tasks.distill.asks import Ask
 from tasks.distill.case import ChainCase
-from tasks.distill.chain import Reply, next_ask
-from tasks.distill.rounds import run_chain
+from tasks.distill.chain import next_ask
+from tasks.distill.rounds import reply_of, run_chain
 from tasks.distill.stages import Stage
 from tasks.distill.views import ViewCutter
 
@@ -110,7 +109,7 @@ async def _walk(case: ChainCase, bought: BoughtCalls, make_view: ViewCutter) -> 
     asker = LedgerAsker(bought)
     with suppress(CallWantedError):
         await run_chain(case, asker.ask, make_view)
-    replies = [Reply(storable(r.raw_text), r.outcome) for r in asker.answers]
+    replies = [reply_of(response) for response in asker.answers]
     ask = next_ask(case, replies)
     wanted: list[WantedCall] = []
     if isinstance(ask, Ask):
