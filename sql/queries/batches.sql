@@ -17,4 +17,4 @@ select
 from batches_now
 order by
     intended_at desc,
-    batch_key;
+    batch_key asc;
