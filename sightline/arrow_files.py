@@ -12,11 +12,12 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from fsspec import AbstractFileSystem
 from pyarrow import fs
+
+from sightline.closable import Closable
 
 S3_SCHEMES = ("s3://", "s3a://")
 
@@ -62,7 +63,7 @@ def _arrow_options(storage: Mapping[str, str]) -> dict[str, str]:
     return {names[key]: value for key, value in lowered.items() if key in names}
 
 
-class ReadOnlyFile:
+class ReadOnlyFile(Closable):
     """One open file with a position per thread; every read is positional."""
 
     def __init__(self, source: Any) -> None:
@@ -115,17 +116,6 @@ class ReadOnlyFile:
         """Close the file for all threads."""
         self.closed = True
         self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class ArrowFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types

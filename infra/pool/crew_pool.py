@@ -9,14 +9,13 @@ ones pile up behind it.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
 import pyarrow as pa
 
 from infra.pool.crew import Crew
 from infra.pool.live_worker import Job, LiveWorker
 from infra.pool.workers import BatchResult, Placement, WorkerSpec
+from sightline.closable import Closable
 from sightline.errors import Failure, PoolError
 
 WINDOW_PER_WORKER = 4
@@ -30,7 +29,7 @@ CLOSE_S = 15.0
 """Longest wait for worker threads to end."""
 
 
-class CrewPool:
+class CrewPool(Closable):
     """Keeps one crew per specification; `RayPool` and `LocalPool` say how a worker starts."""
 
     def __init__(self, placement: Placement, launch: Callable[[WorkerSpec], LiveWorker]) -> None:
@@ -41,17 +40,6 @@ class CrewPool:
         self._waiting: set[str] = set()
         self._lock = threading.RLock()
         self._is_closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def map(self, spec: WorkerSpec, batches: Iterable[pa.Table]) -> Iterator[BatchResult]:
         """Return one result per batch, in input order; `batches` is read lazily.

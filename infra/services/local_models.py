@@ -9,12 +9,11 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 from infra.pool.services import Service, Services, ServiceSpec
 from infra.services.serve_plan import ServePlan, read_serve_plan
 from infra.teacher.endpoints import Endpoint
+from sightline.closable import Closable
 
 FACTORY = "infra.services.model_server:ModelServer"
 KEY_BYTES = 24
@@ -31,7 +30,7 @@ class _Wanted:
     key: str
 
 
-class LocalModels:
+class LocalModels(Closable):
     """The servers of a run; leaving the block ends them.
 
     Args:
@@ -41,17 +40,6 @@ class LocalModels:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._started = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def start(self, endpoints: Sequence[Endpoint], models: Collection[str]) -> tuple[Endpoint, ...]:
         """Return `endpoints` with a running server behind each that serves one of `models`.

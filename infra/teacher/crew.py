@@ -13,8 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 from infra.pool.services import Service, ServiceGoneError, Services, ServiceSpec, call
 from infra.teacher.crew_counts import Counts
@@ -23,6 +22,7 @@ from infra.teacher.jobs import Job, SingleAsk
 from infra.teacher.stats import TeacherStats
 from infra.teacher.stop_sign import again
 from infra.teacher.types import Request, Response
+from sightline.closable import Closable
 from sightline.errors import SightlineError, TeacherError
 
 GATEKEEPER: Final = "infra.teacher.remote_gate:GatekeeperService"
@@ -34,7 +34,7 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 
-class TeacherCrew:
+class TeacherCrew(Closable):
     """Answers requests and jobs by workers; open one per run, and close it.
 
     Args:
@@ -64,17 +64,6 @@ class TeacherCrew:
         except BaseException:
             self._gatekeeper.stop()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def stats(self) -> TeacherStats:

@@ -11,8 +11,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from infra.ledger.row import CallKey
 from infra.teacher.buying import Buyer, EngineOptions, Spending
@@ -23,6 +22,7 @@ from infra.teacher.transport import Transport
 from infra.teacher.truncation import answer_with_room
 from infra.teacher.types import Request, Response
 from infra.teacher.wire import Call
+from sightline.closable import Closable
 from sightline.errors import TeacherError
 from sightline.outcomes import Outcome
 
@@ -32,7 +32,7 @@ THREADS: Final = 4
 CLOSED: Final = "the teacher is closed; open a new one"
 
 
-class Teacher:
+class Teacher(Closable):
     """Answers requests through the ledger; open one per run and process, and close it.
 
     Args:
@@ -60,17 +60,6 @@ class Teacher:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="teacher", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def stats(self) -> TeacherStats:
