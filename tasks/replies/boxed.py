@@ -7,8 +7,8 @@ within `MAX_BOXED` characters is cut off.
 import re
 
 from sightline.thinking import split_thinking
-from tasks.replies.parsed import Defect, Grammar, ParsedReply
-from tasks.replies.spans import Marked, last_marked, last_match, text_or_none
+from tasks.replies.parsed import Grammar, ParsedReply
+from tasks.replies.spans import Marked, last_marked, last_match, marked_answer, text_or_none
 
 MAX_BOXED = 2000
 """Longest content of `\\boxed{}`; bounds the time spent on counting braces."""
@@ -22,16 +22,7 @@ _BRACE = re.compile(r"[{}]")
 def parse(text: str) -> ParsedReply:
     """Return the thinking, reasoning and boxed answer of `text`."""
     thinking, rest = split_thinking(text)
-    marked = last_marked(rest, _OPEN, _CLOSE) or _latex(rest)
-    if marked is None:
-        return ParsedReply(Grammar.BOXED, thinking)
-    return ParsedReply(
-        Grammar.BOXED,
-        thinking=thinking,
-        reasoning=marked.before or thinking,
-        answer=marked.inside,
-        defects=(Defect.MISSING_END,) if marked.is_cut else (),
-    )
+    return marked_answer(Grammar.BOXED, thinking, last_marked(rest, _OPEN, _CLOSE) or _latex(rest))
 
 
 def _latex(text: str) -> Marked | None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tasks.replies.parsed import WrittenBox
+from tasks.replies.parsed import Defect, Grammar, ParsedReply, WrittenBox
 
 MAX_FOUND = 200
 """Most boxes or parts taken from one reply; more are a loop."""
@@ -42,6 +42,19 @@ def last_marked(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -
     if end is None:
         return Marked(None, before, is_cut=True)
     return Marked(text_or_none(text[start.end() : end.start()]), before)
+
+
+def marked_answer(grammar: Grammar, thinking: str | None, marked: Marked | None) -> ParsedReply:
+    """Return the reply whose answer is the marked piece; what stands before it is its reasoning."""
+    if marked is None:
+        return ParsedReply(grammar, thinking)
+    return ParsedReply(
+        grammar,
+        thinking=thinking,
+        reasoning=marked.before or thinking,
+        answer=marked.inside,
+        defects=(Defect.MISSING_END,) if marked.is_cut else (),
+    )
 
 
 def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

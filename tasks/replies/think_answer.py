@@ -7,8 +7,8 @@ ends, nothing was said, even if an answer tag follows: the thinking may be draft
 import re
 
 from sightline.thinking import split_thinking
-from tasks.replies.parsed import Defect, Grammar, ParsedReply
-from tasks.replies.spans import last_marked
+from tasks.replies.parsed import Grammar, ParsedReply
+from tasks.replies.spans import last_marked, marked_answer
 
 _OPEN = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSE = re.compile(r"</answer>", re.IGNORECASE)
@@ -17,13 +17,4 @@ _CLOSE = re.compile(r"</answer>", re.IGNORECASE)
 def parse(text: str) -> ParsedReply:
     """Return the thinking, reasoning and answer of `text`."""
     thinking, rest = split_thinking(text)
-    marked = last_marked(rest, _OPEN, _CLOSE)
-    if marked is None:
-        return ParsedReply(Grammar.THINK_ANSWER, thinking)
-    return ParsedReply(
-        Grammar.THINK_ANSWER,
-        thinking=thinking,
-        reasoning=marked.before or thinking,
-        answer=marked.inside,
-        defects=(Defect.MISSING_END,) if marked.is_cut else (),
-    )
+    return marked_answer(Grammar.THINK_ANSWER, thinking, last_marked(rest, _OPEN, _CLOSE))
