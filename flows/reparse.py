@@ -24,11 +24,13 @@ from infra.settings import load_settings
 from infra.telemetry import NullProgress
 from sightline.errors import SightlineError
 from sightline.schemas import FAILURES, GENERATIONS, STEPS, VERDICTS
+from tasks.distill.asks import templates
 from tasks.distill.live import CaseInputs, PartInputs
 from tasks.distill.parse_task import STEP as PARSE
 from tasks.distill.parse_task import parse_part
 from tasks.distill.reread import ReadState, Reread
 from tasks.distill.writers import Writer
+from tasks.verify.judge import Standard
 from tasks.verify.task import verify_part
 
 
@@ -162,6 +164,7 @@ def _submit(recipe: Recipe, schedule: Schedule, work: CaseInputs, stored: Stored
     about = (stored.samples_part, stored.writer, work)
     keys = [schedule.submit("parse", parse_part, stored.part, *about)]
     if recipe.steps.verify.enabled:
-        rules = (stored.samples_part, recipe.steps.verify.params, stored.object_parts)
-        keys.append(schedule.submit("verify", verify_part, stored.part, *rules, after=keys))
+        standard = Standard(recipe.steps.verify.params, templates(stored.writer.params))
+        judging = (stored.samples_part, standard, stored.object_parts)
+        keys.append(schedule.submit("verify", verify_part, stored.part, *judging, after=keys))
     schedule.admit(keys)

@@ -29,6 +29,7 @@ from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
 from tasks.dedup.task import EXACT_PART, find_duplicates
 from tasks.depth.task import annotate_depth
+from tasks.distill.asks import templates
 from tasks.distill.live import DistillWork, PartInputs
 from tasks.distill.parse_task import parse_part
 from tasks.distill.task import distill_part
@@ -40,6 +41,7 @@ from tasks.ingest.work import IngestWork, known_rows
 from tasks.review.live import ReviewPart, ReviewWork
 from tasks.review.task import REVIEW_TASKS
 from tasks.segment.task import segment_images
+from tasks.verify.judge import Standard
 from tasks.verify.task import verify_part
 
 THREADS = 64
@@ -199,8 +201,9 @@ def _submit_writer(
     keys = [asked, parsed]
     if recipe.steps.verify.enabled:
         objects = facts.image_parts if work.uses_objects else ()
-        rules = (facts.part, recipe.steps.verify.params, objects)
-        keys.append(schedule.submit("verify", verify_part, part, *rules, after=[parsed]))
+        standard = Standard(recipe.steps.verify.params, templates(writer.params))
+        judging = (facts.part, standard, objects)
+        keys.append(schedule.submit("verify", verify_part, part, *judging, after=[parsed]))
     return keys
 
 

@@ -6,7 +6,7 @@ from infra.teacher.types import Turn
 from sightline.boxes import Box
 from sightline.ids import content_id
 from tasks.asking.facts import filled, one_line, prompt_id, question_lines
-from tasks.asking.repair import repair_prompt_id, repair_turn
+from tasks.asking.repair import repair_prompt_id, repair_template, repair_turn
 from tasks.distill.case import ChainCase, ChainParams, SceneObject
 from tasks.distill.stages import Stage, shipped_template
 from tasks.distill.zoom import seen_in
@@ -51,6 +51,11 @@ def prompts_identity(params: ChainParams) -> str:
     """Return one id for all templates, for the fingerprint of the step that uses them."""
     ids = [prompt_id(template(stage, params)) for stage in Stage]
     return content_id("prompts", *ids, repair_prompt_id())
+
+
+def templates(params: ChainParams) -> tuple[str, ...]:
+    """Return all templates of a chain, that of the repair turn last."""
+    return (*(template(stage, params) for stage in Stage), repair_template())
 
 
 def make_ask(case: ChainCase, stage: Stage, round_: int, view: Box) -> Ask:

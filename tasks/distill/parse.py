@@ -1,8 +1,8 @@
 """What a round of a chain said, as typed values; total, whatever text comes in.
 
 The forms of replies are those of `tasks.replies`; here is only what a round must hold.  A zoom
-round without a readable region still says something; a final one needs reasoning and answer.  Where a reply
-gives no reasoning, its thinking is the reasoning, wherever the endpoint put it.
+round without a readable region still says something; a final one needs reasoning and answer.
+Where a reply gives no reasoning, its thinking is the reasoning, wherever the endpoint put it.
 """
 
 from dataclasses import dataclass

@@ -4,13 +4,16 @@ Built once per part from Arrow tables; rows may come in any order.  Boxes are fr
 original image, so that a region of any round can be compared with the target and the objects.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from sightline.boxes import Box, area, as_box, clip, from_view, px_to_frac, union
+from sightline.thinking import join_thinking
+from tasks.replies.defects import defects_of
+from tasks.replies.parsed import Defect
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Reply:
     region: StatedRegion | None
     answer: str | None
     cites: tuple[Cited, ...]
+    defects: tuple[Defect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,11 @@ class Chain:
 
 
 def chains_of(
-    samples: pa.Table, generations: pa.Table, steps: pa.Table, objects: pa.Table | None
+    samples: pa.Table,
+    generations: pa.Table,
+    steps: pa.Table,
+    objects: pa.Table | None,
+    prompts: Sequence[str] = (),
 ) -> Iterator[Chain]:
     """Yield the chains of a part by id; a chain whose sample is not in `samples` is left out.
 
@@ -99,7 +107,9 @@ def chains_of(
         generations: rows of `generations`, whole chains.
         steps: rows of `steps` for them.
         objects: rows of `objects` for their images, if there are any.
+        prompts: templates of what was asked; a reply that repeats them is an echo.
     """
+    asked = "\n".join(prompts)
     by_sample = {row["sample_id"]: _sample(row) for row in samples.to_pylist()}
     by_image = _objects(objects)
     said = _grouped(steps.to_pylist(), "generation_id")
@@ -107,12 +117,15 @@ def chains_of(
         sample = by_sample.get(rows[0]["subject_id"])
         if sample is not None:
             last = _last_turns(rows)
-            replies = tuple(_reply(row, said.get(row["generation_id"], [])) for row in last)
+            replies = tuple(_reply(row, said.get(row["generation_id"], []), asked) for row in last)
             yield Chain(chain_id, sample, replies, by_image.get(sample.image_id or "", ()))
 
 
 def _light(generations: pa.Table) -> list[dict[str, Any]]:
-    wanted = ["generation_id", "chain_id", "subject_id", "round", "turn", "stage", "view_box"]
+    wanted = [
+        "generation_id", "chain_id", "subject_id", "round", "turn", "stage", "view_box",
+        "raw_text", "thinking",
+    ]  # fmt: skip
     rows: list[dict[str, Any]] = generations.select(wanted).to_pylist()
     return rows
 
@@ -144,7 +157,7 @@ def _sample(row: Mapping[str, Any]) -> Sample:
     )
 
 
-def _reply(row: Mapping[str, Any], steps: list[dict[str, Any]]) -> Reply:
+def _reply(row: Mapping[str, Any], steps: list[dict[str, Any]], asked: str) -> Reply:
     steps = sorted(steps, key=lambda step: step["position"])
     view = as_box(row["view_box"] or ()) or (0.0, 0.0, 1.0, 1.0)
     regions = [_region(step, view) for step in steps if step["kind"] == "roi"]
@@ -161,6 +174,7 @@ def _reply(row: Mapping[str, Any], steps: list[dict[str, Any]]) -> Reply:
         region=regions[-1] if regions else None,
         answer=answers[-1] if answers else None,
         cites=tuple(cites),
+        defects=defects_of(join_thinking(row["thinking"], row["raw_text"]), asked),
     )
 
 

@@ -1,6 +1,7 @@
 """All rules over the chains of one part, as `verdicts` rows; input rows may come in any order."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -8,9 +9,22 @@ import pyarrow as pa
 from sightline.errors import clip_detail
 from sightline.schemas import VERDICTS
 from tasks.verify.chains import Chain, chains_of
-from tasks.verify.rules import CHAIN_RULES, ZOOM_RULES, Finding, VerifyParams
+from tasks.verify.rules import ZOOM_RULES, Finding, VerifyParams, chain_rules
 
 ZOOM = "zoom"
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What chains are judged by; all of it decides the verdicts.
+
+    Attributes:
+        params: of the recipe.
+        prompts: templates of what was asked, which no reply should repeat.
+    """
+
+    params: VerifyParams
+    prompts: tuple[str, ...] = ()
 
 
 def judge_part(
@@ -18,7 +32,7 @@ def judge_part(
     generations: pa.Table,
     steps: pa.Table,
     objects: pa.Table | None,
-    params: VerifyParams,
+    standard: Standard,
 ) -> pa.Table:
     """Return the verdicts on every chain and every zoom reply, sorted by chain, round and rule.
 
@@ -27,15 +41,15 @@ def judge_part(
         generations: rows of `generations`, whole chains.
         steps: rows of `steps` for them.
         objects: rows of `objects` for their images, if there are any.
-        params: of the recipe.
+        standard: what they are judged by.
     """
-    chains = chains_of(samples, generations, steps, objects)
-    return VERDICTS.rows(row for chain in chains for row in verdict_rows(chain, params))
+    chains = chains_of(samples, generations, steps, objects, standard.prompts)
+    return VERDICTS.rows(row for chain in chains for row in verdict_rows(chain, standard.params))
 
 
 def verdict_rows(chain: Chain, params: VerifyParams) -> Iterator[dict[str, Any]]:
     """Yield the verdicts on one chain and its zoom replies."""
-    for rule, judge in CHAIN_RULES.items():
+    for rule, judge in chain_rules(params).items():
         yield _row(chain.chain_id, "chain", rule, judge(chain, params))
     for reply in chain.replies:
         if reply.stage == ZOOM:

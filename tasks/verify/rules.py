@@ -5,11 +5,12 @@ what the data cannot tell: no known answer, no target, nothing cited.  It is nev
 that failed to say what was asked; that is false.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sightline.boxes import Box, area, intersection_area, iou
 from tasks.answers import Known, match_answer
+from tasks.replies.parsed import Defect
 from tasks.verify.chains import Chain, Cited, DepthObject, Reply
 
 ANSWER_MATCH = "answer_match"
@@ -19,6 +20,8 @@ ROI_CONTAINS_TARGET = "roi_contains_target"
 ROI_IOU = "roi_iou"
 BOXES_CITED_VALID = "boxes_cited_valid"
 DEPTH_CITED_AGREES = "depth_cited_agrees"
+REPLY_CLEAN = "reply_clean"
+CLEAN_REQUIRED = "reply_clean_required"
 
 _EDGE_SLACK = 0.005
 """Half a percent of the view: what rounding to two decimals may put outside."""
@@ -34,6 +37,8 @@ class VerifyParams:
         least_iou: least IoU of the last region and the target (IoU@0.5 of arXiv:2511.17731).
         cite_iou: least IoU at which a cited box names an object.
         depth_tolerance: largest difference of a cited and a measured depth, in [0, 1].
+        clean_replies: whether a chain with a defective reply is rejected; the defects are found
+            either way.
     """
 
     relative_tolerance: float = 0.0
@@ -41,6 +46,7 @@ class VerifyParams:
     least_iou: float = 0.5
     cite_iou: float = 0.5
     depth_tolerance: float = 0.1
+    clean_replies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,20 @@ def _agrees(cite: Cited, objects: tuple[DepthObject, ...], params: VerifyParams)
     )
 
 
+def reply_clean(chain: Chain, _params: VerifyParams) -> Finding:
+    """Return whether no reply has a defect; the score counts them.
+
+    A missing opening tag is no defect here: chat templates write it before the reply begins.
+    """
+    found = [
+        f"{defect} in round {reply.round}"
+        for reply in chain.replies
+        for defect in reply.defects
+        if defect is not Defect.MISSING_OPENING
+    ]
+    return Finding(not found, len(found), "; ".join(found) or "no defect")
+
+
 def roi_valid(reply: Reply, _target: Box | None, _params: VerifyParams) -> Finding:
     """Return whether the stated region is a box with an area inside its view."""
     stated = reply.region.stated if reply.region else None
@@ -149,9 +169,20 @@ CHAIN_RULES: dict[str, ChainRule] = {
     BOXES_CITED_VALID: boxes_cited_valid,
     CHAIN_COMPLETE: chain_complete,
     DEPTH_CITED_AGREES: depth_cited_agrees,
+    REPLY_CLEAN: reply_clean,
     ROI_IOU: roi_iou,
 }
 """Rules whose subject is a chain."""
+
+
+def chain_rules(params: VerifyParams) -> Mapping[str, ChainRule]:
+    """Return the rules of a recipe whose subject is a chain.
+
+    Views know no recipe, so one that asks for clean replies says so by a rule that decides.
+    """
+    required = {CLEAN_REQUIRED: reply_clean} if params.clean_replies else {}
+    return CHAIN_RULES | required
+
 
 ZOOM_RULES: dict[str, ReplyRule] = {
     ROI_CONTAINS_TARGET: roi_contains_target,

@@ -15,17 +15,16 @@ from infra.execution import (
 from sightline.provenance import Step
 from sightline.schemas import GENERATIONS, OBJECTS, SAMPLES, STEPS, VERDICTS
 from tasks.part_task import part_task
-from tasks.verify.judge import judge_part
-from tasks.verify.rules import VerifyParams
+from tasks.verify.judge import Standard, judge_part
 
-STEP = Step(name="verify", version=1)
+STEP = Step(name="verify", version=2)
 
 
 @part_task(STEP.name)
 def verify_part(
     part: str,
     samples_part: str,
-    params: VerifyParams,
+    standard: Standard,
     object_parts: Sequence[str],
     context: RunContext,
 ) -> PartResult:
@@ -34,7 +33,7 @@ def verify_part(
     Args:
         part: of `generations`: one writer's chains.
         samples_part: of `samples`.
-        params: what the rules measure against.
+        standard: what the chains are judged by.
         object_parts: parts of `objects` that the samples' images are in; none if there are none.
         context: of the run.
     """
@@ -43,7 +42,7 @@ def verify_part(
     job = PartJob(
         step=STEP,
         part=part,
-        identity=asdict(params),
+        identity=asdict(standard),
         inputs=[
             generations.fingerprint,
             *(committed_part(context.lake, table, p).fingerprint for table, p in read),
@@ -51,13 +50,15 @@ def verify_part(
         outputs=[Output(VERDICTS, part)],
         rows_in=generations.rows,
     )
-    return run_part(context, job, lambda: _judge(part, samples_part, params, object_parts, context))
+    return run_part(
+        context, job, lambda: _judge(part, samples_part, standard, object_parts, context)
+    )
 
 
 def _judge(
     part: str,
     samples_part: str,
-    params: VerifyParams,
+    standard: Standard,
     object_parts: Sequence[str],
     context: RunContext,
 ) -> Iterator[Produced]:
@@ -68,6 +69,6 @@ def _judge(
         lake.read(GENERATIONS, parts=[part]),
         lake.read(STEPS, parts=[part]),
         objects,
-        params,
+        standard,
     )
     yield Produced(VERDICTS, verdicts)

@@ -40,6 +40,9 @@ def healthy() -> Rows:
             _verdict("c1", "answer_match", passed=True),
             _verdict("c1", "roi_valid", passed=True),
             _verdict("c2", "answer_match", passed=False),
+            _verdict("c1", "reply_clean", passed=False)
+            | {"detail": "repetition in round 1; role_token in round 1; repetition in round 2"},
+            _verdict("c2", "reply_clean", passed=True) | {"detail": "no defect"},
         ],
         "pairs": [{"pair_id": "p1", "sample_id": "s1", "chosen_id": "g2", "rejected_id": "g3"}],
         "ledger": [_call("k-g1"), _call("k-g2"), _call("k-g3")],

@@ -91,11 +91,11 @@ def test_zoom_gate_limit_is_that_of_the_zoom_step(con: duckdb.DuckDBPyConnection
 
 
 def test_deciding_rules_are_rules_of_the_verify_step(con: duckdb.DuckDBPyConnection):
-    from tasks.verify.rules import CHAIN_RULES, ZOOM_RULES
+    from tasks.verify.rules import ZOOM_RULES, VerifyParams, chain_rules
 
     listed = value(con, "deciding_rules()")
     assert isinstance(listed, list)
-    assert set(listed) <= set(CHAIN_RULES) | set(ZOOM_RULES)
+    assert set(listed) <= set(chain_rules(VerifyParams(clean_replies=True))) | set(ZOOM_RULES)
 
 
 @pytest.mark.parametrize(("part", "whole"), [(0, 10), (3, 7), (10, 10), (81, 263)])

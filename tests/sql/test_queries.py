@@ -101,6 +101,18 @@ def test_box_iou_by_round_compares_on_the_original_image():
     ]
 
 
+def test_reply_defects_counts_replies_and_chains_by_teacher():
+    rows = healthy()
+    rows["generations"][0]["teacher"] = rows["generations"][1]["teacher"] = "a"
+    rows["generations"][2]["teacher"] = "b"
+    counted = [
+        (row["teacher"], row["defect"], row["n_replies"], row["n_chains"], row["chains_percent"])
+        for row in ask("reply_defects", rows)
+    ]
+    assert counted == [("a", "repetition", 2, 1, 100.0), ("a", "role_token", 1, 1, 100.0)]
+    assert {row["n_accepted"] for row in ask("reply_defects", rows)} == {1}
+
+
 def test_nearest_objects_ranks_by_depth_within_an_image():
     found = ask("nearest_objects", healthy())
     assert [(row["nearness_rank"], row["category"]) for row in found] == [(1, "cup"), (2, "table")]

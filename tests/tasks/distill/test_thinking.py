@@ -20,7 +20,7 @@ from tasks.distill.rounds import asked_here
 from tasks.distill.rows import tables_of
 from tasks.distill.views import ViewCutter
 from tasks.replies.parsed import Grammar
-from tasks.verify.judge import judge_part
+from tasks.verify.judge import Standard, judge_part
 from tasks.verify.rules import VerifyParams
 from tests.infra.teachers import MODEL, server_that, teacher_at
 from tests.sql.lake_tables import answer, connect
@@ -61,7 +61,7 @@ def accepted(case: ChainCase, generations: Any, parsed: Parsed) -> bool:
         "image_width": case.width, "image_height": case.height, "boxes": [], "n_boxes_clipped": 0,
     }  # fmt: skip
     verdicts = judge_part(
-        SAMPLES.rows([sample]), generations, parsed.steps, None, VerifyParams()
+        SAMPLES.rows([sample]), generations, parsed.steps, None, Standard(VerifyParams())
     ).to_pylist()
     rows = {"generations": generations.to_pylist(), "steps": parsed.steps.to_pylist()}
     found = answer(connect(rows | {"verdicts": verdicts}), "select accepted from chains")

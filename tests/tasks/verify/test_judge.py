@@ -6,9 +6,10 @@ import pytest
 
 from sightline.boxes import Box
 from sightline.schemas import GENERATIONS, OBJECTS, SAMPLES, STEPS
-from tasks.verify.judge import judge_part
+from tasks.verify.judge import Standard, judge_part
 from tasks.verify.rules import CHAIN_RULES, ZOOM_RULES, VerifyParams
 
+PROMPTS = ("Name what you see before you conclude from it. {{facts}} Reply with one object.",)
 FULL = [0.0, 0.0, 1.0, 1.0]
 TARGET_PX = [20.0, 20.0, 40.0, 40.0]
 ROI = [0.2, 0.2, 0.4, 0.4]
@@ -68,14 +69,25 @@ def findings(
     replies: list[dict[str, Any]] | None = None,
     **params: Any,
 ) -> dict[str, tuple]:
+    rows = judged(steps, objects, samples, replies, **params)
+    return {row["rule"]: (row["passed"], row["score"]) for row in rows}
+
+
+def judged(
+    steps: list[dict[str, Any]],
+    objects: list[dict[str, Any]] | None = None,
+    samples: list[dict[str, Any]] | None = None,
+    replies: list[dict[str, Any]] | None = None,
+    **params: Any,
+) -> list[dict[str, Any]]:
     verdicts = judge_part(
         SAMPLES.rows(samples or [sample()]),
         GENERATIONS.rows(replies or REPLIES),
         STEPS.rows(steps),
         None if objects is None else OBJECTS.rows(objects),
-        VerifyParams(**params),
+        Standard(VerifyParams(**params), PROMPTS),
     )
-    return {row["rule"]: (row["passed"], row["score"]) for row in verdicts.to_pylist()}
+    return verdicts.to_pylist()
 
 
 def test_judge_part_of_a_good_chain_passes_what_can_be_decided():
@@ -84,6 +96,7 @@ def test_judge_part_of_a_good_chain_passes_what_can_be_decided():
         "boxes_cited_valid": (None, None),
         "chain_complete": (True, 2.0),
         "depth_cited_agrees": (None, None),
+        "reply_clean": (True, 0.0),
         "roi_contains_target": (True, pytest.approx(1.0)),
         "roi_iou": (True, pytest.approx(1.0)),
         "roi_valid": (True, pytest.approx(0.04)),
@@ -160,6 +173,45 @@ def test_judge_part_of_cited_depths_without_known_depths_is_undecided():
         assert findings(cited, objects)["depth_cited_agrees"] == (None, None)
 
 
+LOOP = "and then I look at it again " * 6
+ECHO = "Name what you see before you conclude from it. {{facts}} Reply with one object."
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"raw_text": "<think>a</think>four"}, []),
+        ({"raw_text": "the template opened it</think>four"}, []),
+        ({"raw_text": "<think>it never ends", "outcome": "truncated"}, ["missing_end"]),
+        ({"raw_text": "", "thinking": "it never ends"}, ["missing_end"]),
+        ({"raw_text": "four<|im_end|>"}, ["role_token"]),
+        ({"raw_text": "four", "thinking": LOOP}, ["repetition"]),
+        ({"raw_text": f"{LOOP}{ECHO}"}, ["prompt_echo", "repetition"]),
+        ({"raw_text": f"<think>{ECHO}</think>four"}, []),
+    ],
+)
+def test_judge_part_of_a_reply_names_its_defects(said: dict[str, str], found: list[str]):
+    replies = [generation(1, "zoom"), generation(2, "final", **said)]
+    detail = "; ".join(f"{defect} in round 2" for defect in found) or "no defect"
+    (row,) = (v for v in judged([answer()], replies=replies) if v["rule"] == "reply_clean")
+    assert (row["passed"], row["score"], row["detail"]) == (not found, len(found), detail)
+    assert row["subject_id"] == "s1_c"
+
+
+def test_judge_part_of_a_reply_that_was_sent_back_counts_no_defect_of_it():
+    sent_back = generation(2, "final", raw_text=LOOP, generation_id="other")
+    repaired = generation(2, "final", raw_text="four", turn=1)
+    found = findings([answer()], replies=[generation(1, "zoom"), sent_back, repaired])
+    assert found["reply_clean"] == (True, 0.0)
+
+
+def test_judge_part_requires_clean_replies_only_if_the_recipe_does():
+    replies = [generation(1, "zoom"), generation(2, "final", raw_text="four<|im_end|>")]
+    free = findings([answer()], replies=replies)
+    strict = findings([answer()], replies=replies, clean_replies=True)
+    assert strict == free | {"reply_clean_required": (False, 1.0)}
+
+
 def test_judge_part_of_shuffled_rows_gives_the_same_verdicts():
     ids = [f"s{i}" for i in range(6)]
     samples = [sample(i) for i in ids]
@@ -173,7 +225,7 @@ def test_judge_part_of_shuffled_rows_gives_the_same_verdicts():
             shuffle.shuffle(rows)
         contracts = (SAMPLES, GENERATIONS, STEPS, OBJECTS)
         tables = [c.rows(rows) for c, rows in zip(contracts, lists, strict=True)]
-        return judge_part(*tables, VerifyParams())
+        return judge_part(*tables, Standard(VerifyParams()))
 
     expected = judge(None)
     assert expected.num_rows == len(ids) * (len(CHAIN_RULES) + len(ZOOM_RULES))
@@ -182,7 +234,7 @@ def test_judge_part_of_shuffled_rows_gives_the_same_verdicts():
 
 def test_judge_part_of_nothing_is_empty():
     empty = [c.empty() for c in (SAMPLES, GENERATIONS, STEPS, OBJECTS)]
-    assert judge_part(*empty, VerifyParams()).num_rows == 0
+    assert judge_part(*empty, Standard(VerifyParams())).num_rows == 0
 
 
 def test_rule_names_are_the_keys_of_their_functions():
