@@ -9,6 +9,7 @@ from infra.embedded_teacher.misbehaviour import Misbehaviour
 from infra.embedded_teacher.request_log import read_log
 from infra.embedded_teacher.server import EmbeddedTeacher, ServerConfig
 from sightline.errors import UsageError
+from tests.flows.artifacts import newest_table
 from tests.flows.site import TINY, Site
 from tests.flows.tables import ask, broken_checks
 
@@ -64,6 +65,8 @@ def test_runs_on_changing_machines_end_with_the_build(site: Site, tmp_path: Path
     }
     assert len(answered) == len(calls) == len({(c["request_key"], c["draw"]) for c in calls})
     assert {event.channel for event in answered} == {"batch"}
+    shown, _ = newest_table("teacher-batches")
+    assert sum(batch["n_answered"] for batch in shown) == len(calls)
     assert broken_checks(lake) == {}
 
 

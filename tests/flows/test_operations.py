@@ -1,11 +1,9 @@
 """Maintenance changes no row and makes no build do work again; checks say what is broken."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -14,6 +12,7 @@ from infra.lake import files as lake_files
 from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger
 from sightline.schemas import CONTRACTS, IMAGES, LEDGER, SAMPLES
+from tests.flows.artifacts import newest_table
 from tests.flows.site import TINY, Site
 from tests.flows.tables import content
 from tests.infra.teachers import paid_row
@@ -57,15 +56,6 @@ def n_files(lake: Lake) -> int:
     return sum(len(lake.snapshot(contract).files) for contract in CONTRACTS.values())
 
 
-def newest_artifact(key: str) -> Any:
-    """Return (rows, description) of the newest artifact called `key`."""
-    from prefect.artifacts import Artifact
-
-    found = Artifact.get(key)
-    assert found is not None, key
-    return json.loads(str(found.data)), found.description
-
-
 def test_maintenance_joins_files_and_changes_no_row(copied: Site):
     from flows.operations import maintain_lake
 
@@ -78,7 +68,7 @@ def test_maintenance_joins_files_and_changes_no_row(copied: Site):
     assert tables["samples"].deleted > 0
     assert content(lake) == before
     assert lake.parts(SAMPLES) == parts
-    rows, _ = newest_artifact("maintenance")
+    rows, _ = newest_table("maintenance")
     assert {row["table"]: row["files_after"] for row in rows} == {
         name: table.files_after for name, table in tables.items()
     }
@@ -123,7 +113,7 @@ def test_maintenance_of_an_orphaned_spool_commits_its_responses(site: Site):
     assert lake.read(LEDGER, columns=["request_key"]).to_pylist() == [
         {"request_key": paid_row(1).request_key}
     ]
-    assert newest_artifact("maintenance")[1].startswith("1 teacher responses recovered")
+    assert newest_table("maintenance")[1].startswith("1 teacher responses recovered")
 
 
 def test_maintenance_of_an_empty_lake_finds_nothing(site: Site):
@@ -138,7 +128,7 @@ def test_checks_of_a_built_lake_pass(built: Site):
 
     with settings_of(built):
         check_lake()
-    rows, _ = newest_artifact("checks")
+    rows, _ = newest_table("checks")
     assert [row["check"] for row in rows if row["rows"] and row["severity"] == "fail"] == []
 
 
@@ -153,6 +143,6 @@ def test_checks_of_a_lake_without_its_images_fail_and_name_the_check(copied: Sit
     assert state.is_failed()
     with pytest.raises(ChecksFailedError, match="sample_images_stored"):
         state.result()
-    rows, description = newest_artifact("check-sample-images-stored")
+    rows, description = newest_table("check-sample-images-stored")
     assert rows
     assert "rows break" in description

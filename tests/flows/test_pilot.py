@@ -8,6 +8,7 @@ import pytest
 from flows.closing import BuildSummary
 from flows.pilot import REPORT
 from infra.lake.lake import Lake
+from tests.flows.artifacts import newest_artifact
 from tests.flows.site import TINY, Site
 from tests.flows.tables import ask, broken_checks, count
 
@@ -73,6 +74,11 @@ def test_pilot_projection_holds_what_the_full_build_gave(builds: Builds):
     stored = json.loads(builds.pilot_lake.objects.get(REPORT))
     assert stored["projection"]["rows"] == 6
     assert "The whole source, 6 rows" in report.text()
+
+
+def test_pilot_shows_its_report_in_prefect(builds: Builds):
+    assert builds.pilot.pilot is not None
+    assert builds.pilot.pilot.text() in str(newest_artifact("pilot").data)
 
 
 def test_full_build_is_no_pilot(builds: Builds):
