@@ -33,6 +33,7 @@ DUCKDB_TYPES: Mapping[pa.DataType, str] = {
     pa.string(): "varchar",
     pa.int64(): "bigint",
     pa.float64(): "double",
+    pa.float32(): "float",
     pa.bool_(): "boolean",
     pa.binary(): "blob",
     pa.timestamp("us", tz="UTC"): "timestamptz",

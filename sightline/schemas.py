@@ -3,8 +3,9 @@
     images ◀── samples ◀── generations ◀── steps         failures   (any row that went wrong)
       ▲           ▲             ▲                         runs       (every execution of a step)
       ├── depth_maps, segments ─┼── verdicts, pairs       ledger     (every paid call)
-      └── objects ◀── relations └── duplicates            batches    (calls that wait for theirs)
-                                                          releases   (what was published)
+      ├── objects ◀── relations ├── duplicates            batches    (calls that wait for theirs)
+      └── image_keys            ├── text_keys             releases   (what was published)
+                                └── contamination ──▶ benchmarks
 
 Views, the reference page, test factories and write-time checks derive from the contracts below.
 Within a version only nullable columns may be added; any other change is a new version.  Steps
@@ -400,6 +401,62 @@ RELATIONS: Final = Contract(
     ),
 )
 
+IMAGE_KEYS: Final = Contract(
+    name="image_keys",
+    version=1,
+    grain="what one image is compared by with other images",
+    key=("image_id",),
+    payload=pa.schema(
+        [
+            _text("image_id", "Key into `images`; whole images only, no crops of them."),
+            _text("algorithm", "How the keys were made: name and version."),
+            _col("phash", pa.binary(), "256-bit perceptual hash.", null=True, unit="32 bytes"),
+            _col(
+                "view_hashes",
+                pa.list_(pa.int64()),
+                "64-bit perceptual hashes of crops and flips, two's complement.",
+            ),
+            _col("view_names", pa.list_(pa.string()), "The crop or flip each of them is of."),
+            _flag("is_photo", "Photo rather than chart or document; null if unknown.", null=True),
+            _col("embedding", pa.list_(pa.float32()), "Copy-detection embedding.", null=True),
+        ]
+    ),
+)
+
+TEXT_KEYS: Final = Contract(
+    name="text_keys",
+    version=1,
+    grain="what one text is compared by with other texts",
+    key=("item_id",),
+    payload=pa.schema(
+        [
+            _text("item_id", "Sample id or chain id."),
+            _text("item_kind", "What the id names.", unit="sample, chain"),
+            _text("algorithm", "How the keys were made: name, sizes and version."),
+            _text("group_key", "Only texts of one group are compared; a normalised question."),
+            _col("image_ids", pa.list_(pa.string()), "Images the text is about.", null=True),
+            _int("exact_key", "64-bit hash of the normalised text, two's complement."),
+            _int("guard_key", "64-bit hash of the protected tokens: numbers, units, negation, ..."),
+            _int("n_tokens", "Tokens of the text.", unit="tokens"),
+            _col(
+                "bands",
+                pa.list_(pa.int64()),
+                "MinHash band keys in their order, two's complement; empty without tokens.",
+            ),
+            _col(
+                "signature",
+                pa.binary(),
+                "Lowest byte of every permutation's minimum; empty without tokens.",
+            ),
+            _col(
+                "shingles",
+                pa.list_(pa.int64()),
+                "64-bit shingle hashes, unique, ascending as unsigned, two's complement.",
+            ),
+        ]
+    ),
+)
+
 DUPLICATES: Final = Contract(
     name="duplicates",
     version=1,
@@ -407,14 +464,62 @@ DUPLICATES: Final = Contract(
     key=("item_id", "method"),
     payload=pa.schema(
         [
-            _text("item_id", "Image id or sample id."),
-            _text("item_kind", "What the id names.", unit="image, sample"),
+            _text("item_id", "Image id, sample id or chain id."),
+            _text("item_kind", "What the id names.", unit="image, sample, chain"),
             _text("method", "Rule that found the cluster."),
-            _text("cluster_id", "Content id of the shared key."),
+            _text("cluster_id", "Content id of the shared key or of the kept member."),
             _text("kept_id", "Member that is kept; equal to `item_id` for that member."),
             _real("similarity", "Verified similarity to the kept member.", unit="[0, 1]"),
             _text("evidence", "The shared key or the measured facts.", null=True),
             _text("matched_benchmark", "Benchmark matched, for decontamination.", null=True),
+            _text(
+                "decision",
+                "What follows for a member that is not kept; null is drop.",
+                null=True,
+                unit="drop, report",
+            ),
+            _text("algorithm", "How the pair was found: name and version.", null=True),
+            _int("band", "Band that brought the pair together; null if no band did.", null=True),
+        ]
+    ),
+)
+
+BENCHMARKS: Final = Contract(
+    name="benchmarks",
+    version=1,
+    grain="one benchmark that the lake was compared with",
+    key=("benchmark_id",),
+    payload=pa.schema(
+        [
+            _text("benchmark_id", "Content id of name, version and content."),
+            _text("name", "Name of the benchmark."),
+            _text("version", "Version as given, or the start of its content hash."),
+            _text("uri", "Where it was read, without credentials."),
+            _text("content_sha", "sha256 of what was read.", unit="64 hex characters"),
+            _int("n_items", "Items read."),
+            _int("n_texts", "Texts among them."),
+            _int("n_images", "Images among them."),
+            _text("rules_json", "Rules that were applied, with their parameters."),
+        ]
+    ),
+)
+
+CONTAMINATION: Final = Contract(
+    name="contamination",
+    version=1,
+    grain="one item of the lake that matches one benchmark by one rule",
+    key=("item_id", "benchmark_id", "rule"),
+    payload=pa.schema(
+        [
+            _text("item_id", "Image id, sample id or chain id."),
+            _text("item_kind", "What the id names.", unit="image, sample, chain"),
+            _text("benchmark_id", "Key into `benchmarks`."),
+            _text("rule", "Rule that matched."),
+            _text("benchmark_item", "The benchmark's own name for the item matched best."),
+            _real("score", "How well it matches.", unit="[0, 1]"),
+            _text("evidence", "What both share.", null=True, unit="at most 500 characters"),
+            _text("decision", "What follows from it.", unit="review, drop"),
+            _text("algorithm", "How it was found: name and version."),
         ]
     ),
 )
@@ -594,8 +699,9 @@ RELEASES: Final = Contract(
 CONTRACTS: Final[dict[str, Contract]] = {
     c.name: c
     for c in (
-        IMAGES, SAMPLES, DUPLICATES, DEPTH_MAPS, SEGMENTS, OBJECTS, RELATIONS, GENERATIONS,
-        STEPS, VERDICTS, PAIRS, LEDGER, BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
+        IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, DUPLICATES, DEPTH_MAPS, SEGMENTS, OBJECTS,
+        RELATIONS, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS, CONTAMINATION, LEDGER, BATCHES,
+        BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
     )
 }  # fmt: skip
 """Every table by name, in the order data flows."""

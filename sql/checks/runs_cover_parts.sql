@@ -15,6 +15,18 @@ with written as (
     from samples
     union
     select
+        'image_keys' as table_name,
+        part,
+        run_id
+    from image_keys
+    union
+    select
+        'text_keys' as table_name,
+        part,
+        run_id
+    from text_keys
+    union
+    select
         'duplicates' as table_name,
         part,
         run_id
@@ -67,6 +79,18 @@ with written as (
         part,
         run_id
     from pairs
+    union
+    select
+        'benchmarks' as table_name,
+        part,
+        run_id
+    from benchmarks
+    union
+    select
+        'contamination' as table_name,
+        part,
+        run_id
+    from contamination
     union
     select
         'failures' as table_name,

@@ -13,6 +13,16 @@ with keyed as (
     from samples
     union all
     select
+        'image_keys' as table_name,
+        image_id as item_id
+    from image_keys
+    union all
+    select
+        'text_keys' as table_name,
+        item_id
+    from text_keys
+    union all
+    select
         'duplicates' as table_name,
         concat_ws(' / ', item_id, method) as item_id
     from duplicates
@@ -56,6 +66,16 @@ with keyed as (
         'pairs' as table_name,
         pair_id as item_id
     from pairs
+    union all
+    select
+        'benchmarks' as table_name,
+        benchmark_id as item_id
+    from benchmarks
+    union all
+    select
+        'contamination' as table_name,
+        concat_ws(' / ', item_id, benchmark_id, rule) as item_id
+    from contamination
     union all
     select
         'batches' as table_name,

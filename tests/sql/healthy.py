@@ -19,6 +19,11 @@ def healthy() -> Rows:
     return {
         "images": _images(),
         "samples": _samples(),
+        "image_keys": [{"image_id": image} for image in (IMAGE_A, IMAGE_B)],
+        "text_keys": [
+            {"item_id": item, "item_kind": "sample", "bands": [1], "shingles": [2]}
+            for item in ("s1", "s2", "s3")
+        ],
         "duplicates": [_duplicate("s2"), _duplicate("s3")],
         "depth_maps": [
             {"image_id": image, "model": "m", "lo": 0.0, "hi": 2.0, "p2": 0.1, "p98": 1.9}
@@ -45,6 +50,8 @@ def healthy() -> Rows:
             _verdict("c2", "reply_clean", passed=True) | {"detail": "no defect"},
         ],
         "pairs": [{"pair_id": "p1", "sample_id": "s1", "chosen_id": "g2", "rejected_id": "g3"}],
+        "benchmarks": [{"benchmark_id": "m1", "name": "other"}],
+        "contamination": [_match()],
         "ledger": [_call("k-g1"), _call("k-g2"), _call("k-g3")],
         "batches": [{"batch_key": "b1", "state": "submitted", "n_requests": 1}],
         "batch_requests": [{"batch_key": "b1", "custom_id": "r1", "request_key": "k-g9"}],
@@ -78,6 +85,18 @@ def _samples() -> list[dict[str, Any]]:
 
 def _duplicate(item: str) -> dict[str, Any]:
     return {"item_id": item, "item_kind": "sample", "method": "exact", "kept_id": "s2"}
+
+
+def _match() -> dict[str, Any]:
+    return {
+        "item_id": "s1",
+        "item_kind": "sample",
+        "benchmark_id": "m1",
+        "rule": "ngram_8",
+        "benchmark_item": "q7",
+        "score": 0.5,
+        "decision": "review",
+    }
 
 
 def _thing(number: int, category: str, depth: float) -> dict[str, Any]:
