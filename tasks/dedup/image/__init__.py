@@ -1,0 +1,1 @@
+"""Which stored images show the same picture: by pixels, by perceptual hash, by crop or flip."""

@@ -1,0 +1,26 @@
+"""What decides whether two images show the same picture; every field is part of the identity."""
+
+from dataclasses import dataclass
+from typing import Final
+
+KEY_ALGORITHM: Final = "phash256-views64-v1"
+"""Name and version of `image_keys`; it changes with any value they hold."""
+PAIR_ALGORITHM: Final = "phash256-verified-v1"
+"""Name and version of how pairs are decided; goes into `duplicates`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageParams:
+    """Thresholds of the image tiers.
+
+    Fields:
+        max_bits: most bits of 256 two pHashes may differ by to be one picture.
+        view_bits: most bits of 64 a picture may differ by from a view of another one.
+        leaders: kept members of one pHash bucket that a further member is compared with.
+        finds_views: whether crops and flips are looked for; they are reported, never dropped.
+    """
+
+    max_bits: int = 24
+    view_bits: int = 8
+    leaders: int = 64
+    finds_views: bool = True
