@@ -25,3 +25,13 @@ install distilabel 'distilabel[openai]' requests
 install datatrove datatrove openai aiofiles orjson xxhash aiosqlite httpx
 install daft 'daft[openai]'
 install ray_data 'ray[data]' pydantic aiohttp
+
+# Deduplication.
+install dedup_datasketch datasketch==2.0.0 pyarrow xxhash
+install dedup_rensa rensa==0.5.0 pyarrow
+install dedup_daft daft pyarrow
+install dedup_datatrove 'datatrove[processing]' pyarrow spacy
+install dedup_text_dedup text-dedup==0.4.0 pyarrow
+install dedup_semhash semhash==0.5.0 pyarrow
+install dedup_faiss faiss-cpu pyarrow
+install dedup_imagehash imagehash==4.3.2 pillow
