@@ -1,0 +1,98 @@
+"""Greedy resolution: the best item of every neighbourhood stays, and only verified copies go.
+
+Items are taken in priority order.  An item is dropped iff a *kept* item before it is among the
+first `leaders` kept members of a bucket they share and is verified to be similar; `kept_by` is the
+first such item in the order.  That is a function of the items and their priorities alone: the
+order of rows, their partition and the number of workers cannot change it.
+Time is bounded by `bands * leaders` comparisons per item, whatever the buckets look like; memory
+by 4 bytes per item and band for leaders, besides what `buckets` states.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.dedup.settle import kernels
+from tasks.dedup.settle.buckets import Buckets, buckets
+from tasks.dedup.settle.kernels import frozen
+from tasks.dedup.settle.similarity import Similarity
+
+LEADERS: Final = 64
+"""Kept members of a bucket that later members are compared with."""
+
+KEPT: Final = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """What became of every item.
+
+    Fields:
+        kept_by: int64[n], the kept item that stands for this one, or `KEPT`.
+        similarity: float64[n], exact similarity to that item; 1 for a kept item.
+        band: int16[n], the first band in which the two met, or -1.
+    """
+
+    kept_by: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+    band: npt.NDArray[np.int16]
+
+    @property
+    def is_kept(self) -> npt.NDArray[np.bool_]:
+        """Return bool[n]."""
+        is_kept: npt.NDArray[np.bool_] = self.kept_by == KEPT
+        return is_kept
+
+
+def settle(
+    bands: npt.NDArray[np.uint64],
+    has_bands: npt.NDArray[np.bool_],
+    order: npt.NDArray[np.int64],
+    similarity: Similarity,
+    *,
+    leaders: int = LEADERS,
+) -> Settled:
+    """Return who is dropped for whom.
+
+    Args:
+        bands: uint64[n, bands]; two items collide where they agree in a band.
+        has_bands: bool[n]; an item without bands is kept.
+        order: int64[n], item numbers by falling priority, a permutation.
+        similarity: over the same n items.
+        leaders: kept members of a bucket that later members are compared with.
+    """
+    return settle_buckets(buckets(bands, has_bands), order, similarity, leaders=leaders)
+
+
+def settle_buckets(
+    found: Buckets,
+    order: npt.NDArray[np.int64],
+    similarity: Similarity,
+    *,
+    leaders: int = LEADERS,
+) -> Settled:
+    """Return who is dropped for whom, given the buckets of all items."""
+    n_items = len(found.numbers)
+    starts = np.concatenate([[0], np.cumsum(np.minimum(found.sizes, leaders))])
+    colliding = order[found.shares()[order]]
+    settled = Settled(
+        np.full(n_items, KEPT, np.int64), np.ones(n_items), np.full(n_items, -1, np.int16)
+    )
+    kernels.resolve(
+        frozen(colliding, np.int64), frozen(found.numbers, np.int32), frozen(starts, np.int64),
+        similarity.evidence(), (settled.kept_by, settled.similarity, settled.band),
+    )  # fmt: skip
+    return settled
+
+
+def salted(bands: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return band keys that agree only where both the key and the item's salt do.
+
+    Args:
+        bands: uint64[n, bands].
+        salt: uint64[n], such as a hash of image cluster, group and guard.
+    """
+    keys: npt.NDArray[np.uint64] = kernels.salted(frozen(bands, np.uint64), frozen(salt, np.uint64))
+    return keys
