@@ -1,0 +1,1 @@
+"""Text keys: tokens, protected tokens, shingles and MinHash bands, straight from Arrow buffers."""

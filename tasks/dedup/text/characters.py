@@ -1,0 +1,136 @@
+"""What a character is to the tokeniser, and the one form in which rows that are not ASCII are read.
+
+Letters, digits and marks of any script make words; characters of scripts written without spaces are
+words of their own; symbols (arrows, relations, currencies) are no words but protected; everything
+else separates.  A row that is not ASCII passes Python once: compatibility forms are composed
+(NFKC), case is folded, typographic quotes and dashes become ASCII and what cannot be seen goes.
+Superscripts, subscripts and fractions are marked first, since NFKC alone turns 2⁵ into 25 and 1½
+into 11/2.  Bytes that are no UTF-8 come through unchanged.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Classes = npt.NDArray[np.uint8]
+
+SEPARATOR: Final = 0
+LETTER: Final = 1
+DIGIT: Final = 2
+SINGLE: Final = 4
+SYMBOL: Final = 8
+SPACE: Final = 16
+
+_ASCII: Final = 0x80
+_NAMED_END: Final = 0x20000
+_TABLE_SIZE: Final = 0x40000
+"""Code points above are private or invisible: letters to the tokeniser, since they say something."""
+
+_UNSPACED: Final = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x2FDF),  # CJK radicals
+    (0x3005, 0x3007),  # ideographic iteration mark and zero
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x3100, 0x312F),  # Bopomofo
+    (0x31F0, 0x31FF),  # Katakana extensions
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+
+_PLAIN: Final[dict[int, str]] = {
+    **dict.fromkeys((0x00AD, 0x061C, 0x180E, 0xFEFF), ""),
+    **dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)), ""),
+    **dict.fromkeys(range(0xFE00, 0xFE10), ""),  # variation selectors
+    **dict.fromkeys((*range(0x2010, 0x2016), 0x2212), "-"),
+    **dict.fromkeys((0x2018, 0x2019, 0x201B, 0x02BC, 0x2032), "'"),
+    **dict.fromkeys((0x201C, 0x201D, 0x201F, 0x2033), '"'),
+    0x2044: "/",
+}
+"""Characters that are dropped or have an ASCII form that NFKC does not give them."""
+
+_RAISED: Final = {"<super>": "^", "<sub>": "_", "<fraction>": " "}
+"""What is written before characters that Unicode calls so."""
+
+_RUN_LIMIT: Final = 30
+"""Marks on one letter; Unicode Annex 15, stream-safe text.  Python sorts a run in square time."""
+_SAFE_CHARS: Final = 512
+_JOINER: Final = "\u034f"
+
+
+def prepared(raw: bytes) -> bytes:
+    """Return the form of a text that is compared; two writings of one text have one form."""
+    patterns = _patterns()
+    text = raw.decode("utf-8", "surrogateescape")
+    if len(text) > _SAFE_CHARS:
+        text = patterns.marks.sub(lambda run: run.group() + _JOINER, text)
+    for pattern, mark in patterns.raised:
+        text = pattern.sub(lambda run, mark=mark: mark + run.group(), text)
+    text = patterns.plain.sub(_plain, text)
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    text = patterns.plain.sub(_plain, text)
+    text = patterns.digits.sub(lambda digit: str(unicodedata.digit(digit.group())), text)
+    return text.encode("utf-8", "surrogateescape")
+
+
+@cache
+def character_classes() -> Classes:
+    """Return the class of every code point below `_TABLE_SIZE`."""
+    classes = np.full(_TABLE_SIZE, SEPARATOR, dtype=np.uint8)
+    for code in range(_NAMED_END):
+        classes[code] = _class(unicodedata.category(chr(code)))
+    classes[:0x21] = SPACE
+    classes[0x7F:0xA0] = SPACE
+    for first, last in _UNSPACED:
+        chosen = classes[first : last + 1]
+        chosen[(chosen == LETTER) | (first >= 0x20000)] = SINGLE
+    classes.flags.writeable = False
+    return classes
+
+
+def _class(category: str) -> int:
+    if category == "Nd":
+        return DIGIT
+    if category[0] in "LMNC" and category != "Cc":
+        return LETTER
+    if category[0] == "S":
+        return SYMBOL
+    return SPACE if category[0] == "Z" else SEPARATOR
+
+
+def _plain(found: re.Match[str]) -> str:
+    return _PLAIN[ord(found.group())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    marks: re.Pattern[str]
+    raised: tuple[tuple[re.Pattern[str], str], ...]
+    plain: re.Pattern[str]
+    digits: re.Pattern[str]
+
+
+@cache
+def _patterns() -> _Patterns:
+    """Return what `prepared` looks for; made on first use, since it asks for every character."""
+    every = [chr(code) for code in range(_ASCII, _NAMED_END)]
+    kinds: dict[str, list[str]] = {}
+    for char in every:
+        kinds.setdefault(unicodedata.decomposition(char).partition(" ")[0], []).append(char)
+    marks = [char for char in every if unicodedata.combining(char)]
+    return _Patterns(
+        marks=re.compile(f"[{''.join(marks)}]{{{_RUN_LIMIT}}}"),
+        raised=tuple(
+            (re.compile(f"[{''.join(kinds[kind])}]+"), mark) for kind, mark in _RAISED.items()
+        ),
+        plain=re.compile(f"[{''.join(map(chr, _PLAIN))}]"),
+        digits=re.compile(r"[^\D0-9]"),
+    )
