@@ -87,7 +87,7 @@ def _lead(place: int, buckets: Numbers, starts: Ints, counts: Numbers, leaders: 
 def _verified(evidence: Any, one: int, other: int) -> float:
     """Return the exact similarity of two rows, or -1 if it is below the threshold."""
     if evidence.words.shape[0] > 0:
-        bits = _hamming(evidence.words, one, other)
+        bits = hamming(evidence.words, one, other)
         return 1.0 - bits / 256.0 if bits <= evidence.max_bits else -1.0
     if not _may_be_similar(evidence.signature, evidence.min_matches, one, other):
         return -1.0
@@ -95,7 +95,7 @@ def _verified(evidence: Any, one: int, other: int) -> float:
 
 
 @compiled
-def _hamming(words: Words, one: int, other: int) -> np.int64:
+def hamming(words: Words, one: int, other: int) -> np.int64:
     """Return in how many bits two rows of `words` differ."""
     bits = np.int64(0)
     for place in range(words.shape[1]):
