@@ -1,0 +1,1 @@
+"""Decontamination: what of a lake stands in a benchmark, by which rule, with evidence."""

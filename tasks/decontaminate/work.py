@@ -1,0 +1,225 @@
+"""What comparing the lake with a benchmark consists of: its parts, and what each depends on.
+
+A benchmark's rows are written part by part, one part for every part of the lake that is compared.
+What a part depends on is the content of the benchmark, the rules, and the part itself: what came
+later, or changed, is compared, and nothing else is again.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from infra.execution import Output, PartJob, Produced, failed_rows
+from infra.lake.lake import Lake
+from sightline.errors import Failure
+from sightline.ids import canonical_json
+from sightline.provenance import Step
+from sightline.schemas import BENCHMARKS, CONTAMINATION, IMAGES, SAMPLES, STEPS, Contract
+from tasks.decontaminate.benchmark import Benchmark, Name, Source, prepare
+from tasks.decontaminate.compare import (
+    IMAGE_COLUMNS,
+    PICTURE_ALGORITHM,
+    SAMPLE_COLUMNS,
+    STEP_COLUMNS,
+    TEXT_ALGORITHM,
+    Compared,
+    Comparison,
+)
+from tasks.decontaminate.rules import RuleBook
+from tasks.ingest.source import Problem
+
+READ: Final = Step(name="read_benchmark", version=1)
+COMPARE: Final = Step(name="decontaminate", version=1)
+OBJECTS: Final = "benchmarks"
+COUNTS: Final = "decontamination"
+"""Folders of the lake: prepared benchmarks, and what each comparison counted."""
+SLUG_CHARS: Final = 40
+ID_CHARS: Final = 8
+
+
+class Kind(StrEnum):
+    """What of the lake is compared; the value is in the names of parts."""
+
+    SAMPLES = "samples"
+    CHAINS = "chains"
+    IMAGES = "images"
+
+    @property
+    def contract(self) -> Contract:
+        """Return the table whose parts are compared."""
+        return {Kind.SAMPLES: SAMPLES, Kind.CHAINS: STEPS, Kind.IMAGES: IMAGES}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One part of the lake that is compared.
+
+    Attributes:
+        kind: what it is.
+        part: its name.
+        fingerprint: of what it holds now.
+        rows: how many.
+        image_parts: parts of `images` that its samples' pictures are in.
+    """
+
+    kind: Kind
+    part: str
+    fingerprint: str
+    rows: int
+    image_parts: tuple[str, ...] = ()
+
+
+class BenchmarkWork:
+    """One benchmark in one lake; a plain class, since Prefect would walk through a dataclass."""
+
+    def __init__(
+        self, lake: Lake, name: Name, book: RuleBook, source: Source | None, *, is_own: bool
+    ) -> None:
+        """Take what the benchmark is; nothing is read yet.
+
+        Args:
+            lake: where rows go.
+            name: of the benchmark.
+            book: the rules.
+            source: where it can be read; null if the lake holds it prepared.
+            is_own: it is a dataset of the same lake.
+        """
+        self.lake, self.name, self.book, self.is_own = lake, name, book, is_own
+        self._source = source
+        self._lock = threading.Lock()
+        self._comparison: Comparison | None = None
+
+    @property
+    def part(self) -> str:
+        """Return the part of `benchmarks`."""
+        slug = re.sub(r"[^a-z0-9]+", "-", self.name.name.lower()).strip("-")[:SLUG_CHARS]
+        digest = self.name.benchmark_id.rpartition("_")[2][:ID_CHARS]
+        return f"{slug or 'benchmark'}-{digest}"
+
+    @property
+    def key(self) -> str:
+        """Return the object that holds the prepared benchmark."""
+        return f"{OBJECTS}/{self.name.benchmark_id}.parquet"
+
+    def part_of(self, target: Target) -> str:
+        """Return the part of `contamination` for a part of the lake."""
+        return f"{self.part}.{target.kind.value}.{target.part}"
+
+    def counts_key(self, target: Target) -> str:
+        """Return the object that says what comparing a part counted."""
+        return f"{COUNTS}/{self.part_of(target)}.json"
+
+    def reading(self) -> PartJob:
+        """Return the job that writes the row of the benchmark."""
+        identity = self._identity() | {"name": self.name.name, "version": self.name.version}
+        outputs = [Output(BENCHMARKS, self.part)]
+        return PartJob(READ, self.part, identity, [], outputs, rows_in=1)
+
+    def comparing(self, target: Target) -> PartJob:
+        """Return the job that compares one part."""
+        part = self.part_of(target)
+        return PartJob(
+            step=COMPARE,
+            part=part,
+            identity=self._identity() | {"benchmark_id": self.name.benchmark_id},
+            inputs=[target.fingerprint],
+            outputs=[Output(CONTAMINATION, part)],
+            rows_in=target.rows,
+        )
+
+    def read(self) -> Iterator[Produced]:
+        """Yield the benchmark's row and its failures; the prepared benchmark becomes an object."""
+        benchmark, problems = self._prepared()
+        facts = Comparison(self.name.benchmark_id, benchmark, self.book).facts()
+        row = {
+            "benchmark_id": self.name.benchmark_id,
+            "name": self.name.name,
+            "version": self.name.version,
+            "uri": self.name.uri,
+            "content_sha": self.name.content_sha,
+            "n_items": len(benchmark.items),
+            "n_texts": benchmark.n_texts,
+            "n_images": len(benchmark.pixels),
+            "rules_json": canonical_json(self.book.identity() | facts | {"is_own": self.is_own}),
+        }
+        yield failed_rows(READ, _failures(self.name, problems))
+        yield Produced(BENCHMARKS, BENCHMARKS.rows([row]))
+
+    def compare(self, target: Target) -> Iterator[Produced]:
+        """Yield the rows of one part; what was counted becomes an object beside the tables."""
+        compared = self._compared(target)
+        counts = {"fingerprint": self.comparing(target).fingerprint, "counts": compared.counts}
+        self.lake.objects.put(self.counts_key(target), canonical_json(counts).encode())
+        yield Produced(CONTAMINATION, compared.rows)
+
+    def counted(self, target: Target) -> Mapping[str, int] | None:
+        """Return what comparing a part as it is now counted; null if it was not compared."""
+        fingerprint = self.comparing(target).fingerprint
+        if not self.lake.is_done(CONTAMINATION, self.part_of(target), fingerprint):
+            return None
+        try:
+            found = json.loads(self.lake.objects.get(self.counts_key(target)))
+        except (FileNotFoundError, ValueError):
+            return {}
+        counts: Mapping[str, int] = found["counts"]
+        return counts if found["fingerprint"] == fingerprint else {}
+
+    def _compared(self, target: Target) -> Compared:
+        comparison, lake = self._compare_with(), self.lake
+        if target.kind is Kind.CHAINS:
+            return comparison.chains(lake.read(STEPS, parts=[target.part], columns=STEP_COLUMNS))
+        parts = [target.part] if target.kind is Kind.IMAGES else list(target.image_parts)
+        images = lake.read(IMAGES, parts=parts, columns=IMAGE_COLUMNS)
+        whole = images.filter(pc.is_null(images["parent_image_id"]))
+        if target.kind is Kind.IMAGES:
+            return comparison.images(whole)
+        samples = lake.read(SAMPLES, parts=[target.part], columns=SAMPLE_COLUMNS)
+        return comparison.samples(samples, whole)
+
+    def _compare_with(self) -> Comparison:
+        with self._lock:
+            if self._comparison is None:
+                benchmark = Benchmark.from_bytes(self.lake.objects.get(self.key))
+                self._comparison = Comparison(
+                    self.name.benchmark_id, benchmark, self.book, is_own=self.is_own
+                )
+            return self._comparison
+
+    def _prepared(self) -> tuple[Benchmark, list[tuple[str, Problem]]]:
+        """Return the benchmark; where the lake has it prepared, without reading it again."""
+        if self._source is None or self.lake.objects.exists(self.key):
+            benchmark = Benchmark.from_bytes(self.lake.objects.get(self.key))
+            return benchmark, _kept_problems(benchmark)
+        benchmark, problems = prepare(self._source)
+        self.lake.objects.put(self.key, benchmark.to_bytes())
+        return benchmark, problems
+
+    def _identity(self) -> dict[str, Any]:
+        algorithms = [TEXT_ALGORITHM, PICTURE_ALGORITHM]
+        content = {"content": self.name.content_sha, "is_own": self.is_own}
+        return self.book.identity() | content | {"algorithms": algorithms}
+
+
+def _kept_problems(benchmark: Benchmark) -> list[tuple[str, Problem]]:
+    return [
+        (row["name"], Problem(Failure(problem.partition(": ")[0]), problem.partition(": ")[2]))
+        for row in benchmark.items.select(["name", "problems"]).to_pylist()
+        for problem in row["problems"]
+    ]
+
+
+def _failures(
+    name: Name, problems: list[tuple[str, Problem]]
+) -> Iterator[tuple[str, Failure, str]]:
+    """Yield one failure per item and code."""
+    seen: set[tuple[str, Failure]] = set()
+    for item, problem in problems:
+        if (item, problem.code) not in seen:
+            seen.add((item, problem.code))
+            yield f"{name.name}/{item}", problem.code, problem.detail
