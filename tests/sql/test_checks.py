@@ -46,6 +46,10 @@ def without(table: str, index: int) -> Break:
 
 BREAKS: dict[str, dict[str, Break]] = {
     "unique_keys": {table: doubled(table) for table in CONTRACTS if table != "ledger"},
+    "contamination_has_benchmark": {
+        "gone": changed("contamination", 0, benchmark_id="m9"),
+        "no decision": changed("contamination", 0, decision="keep"),
+    },
     "calls_paid_once": {"twice": doubled("ledger")},
     "sample_images_stored": {"gone": changed("samples", 0, image_ids=["f" * 64])},
     "generations_have_subject": {"gone": changed("generations", 0, subject_id="s9")},
