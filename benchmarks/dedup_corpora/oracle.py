@@ -6,7 +6,6 @@ al., WWW 2007), which loses nothing.  It shares no code with the product.  A tex
 words is one shingle; one without words is nobody's duplicate.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from benchmarks.dedup_corpora.words import shingles_of
+
 Ints = npt.NDArray[np.int64]
 
-SHINGLE_WORDS: Final = 5
-WORD: Final = re.compile(r"[^\W_]+")
 EPSILON: Final = 1e-9
 
 
@@ -46,18 +45,6 @@ class Pairs:
     left: Ints
     right: Ints
     similarity: npt.NDArray[np.float64]
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text: runs of letters and digits, lower case."""
-    return WORD.findall(text.lower())
-
-
-def shingles_of(text: str) -> set[str]:
-    """Return the distinct word 5-grams of a text."""
-    words = words_of(text)
-    last = max(1, len(words) - SHINGLE_WORDS + 1) if words else 0
-    return {" ".join(words[i : i + SHINGLE_WORDS]) for i in range(last)}
 
 
 def shingled(texts: Sequence[str]) -> Shingled:

@@ -59,21 +59,21 @@ FIXED: Final = (
         "check each of them in turn before I compare them."
     ),
     (
-        "I ignore objects that are cut off by the border of the picture, since their size and their "
-        "depth cannot be judged with any confidence."
+        "I ignore objects that are cut off by the border of the picture, since their size and "
+        "their depth cannot be judged with any confidence."
     ),
     "The lighting is even and the picture is sharp, so colours and outlines can be trusted here.",
     (
-        "Positions are given as fractions of the width and height of the picture, with the origin in "
-        "the upper left corner."
+        "Positions are given as fractions of the width and height of the picture, with the origin "
+        "in the upper left corner."
     ),
     (
-        "Depth is relative: larger values are nearer to the camera, and values of two pictures must "
-        "not be compared with each other."
+        "Depth is relative: larger values are nearer to the camera, and values of two pictures "
+        "must not be compared with each other."
     ),
     (
-        "Nothing else in the scene changes this conclusion, because the remaining objects are too far "
-        "away to matter for the question."
+        "Nothing else in the scene changes this conclusion, because the remaining objects are too "
+        "far away to matter for the question."
     ),
     "I also look for reflections and shadows, which often look like a second object but are not.",
 )

@@ -29,9 +29,9 @@ install ray_data 'ray[data]' pydantic aiohttp
 # Deduplication.
 install dedup_datasketch datasketch==2.0.0 pyarrow xxhash
 install dedup_rensa rensa==0.5.0 pyarrow
-install dedup_daft daft pyarrow
-install dedup_datatrove 'datatrove[processing]' pyarrow spacy
+install dedup_daft daft pyarrow numpy
+install dedup_datatrove 'datatrove[processing]' pyarrow spacy orjson
 install dedup_text_dedup text-dedup==0.4.0 pyarrow
-install dedup_semhash semhash==0.5.0 pyarrow
+install dedup_semhash semhash==0.5.0 pyarrow wordllama safetensors
 install dedup_faiss faiss-cpu pyarrow
 install dedup_imagehash imagehash==4.3.2 pillow
