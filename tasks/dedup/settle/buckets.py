@@ -109,19 +109,19 @@ def _number(
     size = 4
     while size < 2 * found:
         size *= 2
-    first = np.full(size, -1, np.int32)
+    table = np.full((size, 2), -1, np.int32)  # first place of the key, its number
     for place in range(found):
         slot = _slot(keys[place], size)
-        while first[slot] >= 0 and keys[first[slot]] != keys[place]:
+        while table[slot, 0] >= 0 and keys[table[slot, 0]] != keys[place]:
             slot = (slot + 1) & (size - 1)
-        if first[slot] < 0:
-            first[slot] = place
+        if table[slot, 0] < 0:
+            table[slot, 0] = place
             continue
-        leader = items[first[slot]]
-        if numbers[leader, band] < 0:
-            numbers[leader, band] = next_number
+        if table[slot, 1] < 0:
+            table[slot, 1] = next_number
+            numbers[items[table[slot, 0]], band] = next_number
             next_number += 1
-        numbers[items[place], band] = numbers[leader, band]
+        numbers[items[place], band] = table[slot, 1]
     return next_number
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.dedup.settle.buckets import buckets
-from tasks.dedup.settle.kernels import Ints, Numbers, Words, frozen, hamming
+from tasks.dedup.settle.kernels import HASH_WORDS, Ints, Numbers, Words, frozen, hamming
 from tasks.dedup.text.compiled import compiled
 
 MAX_BITS: Final = 24
@@ -25,7 +25,6 @@ HAMMING_LEADERS: Final = 4096
 million hashes), and a comparison takes but nanoseconds."""
 
 CHUNKS: Final = 16
-_WORDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +52,9 @@ def hamming_bands(words: npt.NDArray[np.uint64], max_bits: int) -> npt.NDArray[n
     Raises:
         ValueError: the chunks would miss too many pairs at `max_bits`, or the hash is no 256 bits.
     """
-    if not 0 <= max_bits <= MAX_BITS or words.ndim != 2 or words.shape[1] != _WORDS:  # noqa: PLR2004
+    if not 0 <= max_bits <= MAX_BITS or words.ndim != 2 or words.shape[1] != HASH_WORDS:  # noqa: PLR2004
         msg = (
-            f"expected hashes uint64[n, {_WORDS}] and 0 <= max_bits <= {MAX_BITS}, "
+            f"expected hashes uint64[n, {HASH_WORDS}] and 0 <= max_bits <= {MAX_BITS}, "
             f"found {words.shape} and {max_bits!r}"
         )
         raise ValueError(msg)
@@ -93,7 +92,7 @@ def hamming_join(
 
 def _masks() -> npt.NDArray[np.uint64]:
     """Return uint64[CHUNKS, 4]: the bits of each word in each chunk; no two words overlap."""
-    masks = [[0] * _WORDS for _ in range(CHUNKS)]
+    masks = [[0] * HASH_WORDS for _ in range(CHUNKS)]
     for chunk in range(CHUNKS):
         for row in range(16):
             masks[chunk][row // 4] |= 1 << (16 * (row % 4) + (chunk + row) % 16)
@@ -105,7 +104,7 @@ def _chunks(words: Words, masks: Words) -> Words:
     keys = np.zeros((words.shape[0], masks.shape[0]), np.uint64)
     for row in range(words.shape[0]):
         for chunk in range(masks.shape[0]):
-            for word in range(masks.shape[1]):
+            for word in range(HASH_WORDS):
                 keys[row, chunk] |= words[row, word] & masks[chunk, word]
     return keys
 
@@ -120,7 +119,7 @@ def _first_equal(words: Words) -> Ints:
     first = np.empty(len(words), np.int64)
     for row in range(len(words)):
         mixed = np.uint64(0)
-        for word in range(words.shape[1]):
+        for word in range(HASH_WORDS):
             mixed = (mixed ^ words[row, word]) * np.uint64(0x9E3779B97F4A7C15)
             mixed ^= mixed >> np.uint64(32)
         slot = np.int64(mixed & np.uint64(size - 1))
@@ -145,19 +144,37 @@ def _join(
     near = np.empty((0 if len(sizes) == 0 else sizes.max(), words.shape[1]), np.uint64)
     for bucket in range(len(sizes)):
         first = ends[bucket] - sizes[bucket]
-        for place in range(sizes[bucket]):
+        _gather(words, members[first : ends[bucket]], near)
+        for place in range(1, sizes[bucket]):
             other = members[first + place]
-            near[place] = words[other]
-            for before in range(max(0, place - limit), place):
-                bits = hamming(near, before, place)
-                if bits <= max_bits:
-                    one = members[first + before]
-                    if numbers[one, _first_shared(words, masks, one, other)] == bucket:
-                        if count == pairs.shape[1]:
-                            pairs = np.concatenate((pairs, np.empty_like(pairs)), axis=1)
-                        pairs[0, count], pairs[1, count], pairs[2, count] = one, other, bits
-                        count += 1
+            before = _next_near(near, max(0, place - limit), place, max_bits)
+            while before < place:
+                one = members[first + before]
+                if numbers[one, _first_shared(words, masks, one, other)] == bucket:
+                    if count == pairs.shape[1]:
+                        pairs = np.concatenate((pairs, np.empty_like(pairs)), axis=1)
+                    pairs[0, count], pairs[1, count] = one, other
+                    pairs[2, count] = hamming(words, one, other)
+                    count += 1
+                before = _next_near(near, before + 1, place, max_bits)
     return pairs[:, :count]
+
+
+@compiled
+def _gather(words: Words, rows: Numbers, near: Words) -> None:
+    """Copy the hashes of `rows` together; all at once, since each is a miss of the cache."""
+    for place in range(len(rows)):
+        for word in range(HASH_WORDS):
+            near[place, word] = words[rows[place], word]
+
+
+@compiled
+def _next_near(near: Words, first: int, place: int, max_bits: int) -> int:
+    """Return the first row from `first` on that is near row `place`, or `place`."""
+    for before in range(first, place):
+        if hamming(near, before, place) <= max_bits:
+            return before
+    return place
 
 
 @compiled
@@ -176,7 +193,7 @@ def _first_shared(words: Words, masks: Words, one: int, other: int) -> int:
     """Return the first chunk in which two rows that share one agree."""
     for chunk in range(masks.shape[0]):
         differing = np.uint64(0)
-        for word in range(masks.shape[1]):
+        for word in range(HASH_WORDS):
             differing |= (words[one, word] ^ words[other, word]) & masks[chunk, word]
         if differing == 0:
             return chunk

@@ -13,13 +13,12 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.settle.kernels import Evidence, frozen, gathered
+from tasks.dedup.settle.kernels import HASH_WORDS, Evidence, frozen, gathered
 
 SKIP_RISK: Final = 1e-12
 """Largest chance that the signatures of a pair at `tau` hide it from the exact comparison."""
 
 HASH_BITS: Final = 256
-_HASH_WORDS: Final = 4
 
 
 class Similarity(Protocol):
@@ -84,7 +83,7 @@ class Jaccard:
             signature=frozen(words, np.uint64),
             min_matches=_min_matches(permutations, self.tau) + padding,
             tau=float(self.tau),
-            words=frozen(np.empty((0, _HASH_WORDS)), np.uint64),
+            words=frozen(np.empty((0, HASH_WORDS)), np.uint64),
             max_bits=0,
         )
 
