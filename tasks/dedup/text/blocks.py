@@ -21,6 +21,7 @@ Places = npt.NDArray[np.int64]
 
 BLOCK_BYTES: Final = 1 << 18
 BLOCK_ROWS: Final = 4096
+_ASCII_END: Final = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +109,5 @@ def has_high_bytes(data: Bytes, starts: Places, ends: Places) -> npt.NDArray[np.
         seen = np.uint8(0)
         for place in range(starts[row], ends[row]):
             seen |= data[place]
-        found[row] = seen >= 128
+        found[row] = seen >= _ASCII_END
     return found

@@ -29,7 +29,7 @@ SPACE: Final = 16
 _ASCII: Final = 0x80
 _NAMED_END: Final = 0x20000
 _TABLE_SIZE: Final = 0x40000
-"""Code points above are private or invisible: letters to the tokeniser, since they say something."""
+"""Code points above are private or invisible; they say something, so they are letters."""
 
 _UNSPACED: Final = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -72,8 +72,8 @@ def prepared(raw: bytes) -> bytes:
     text = raw.decode("utf-8", "surrogateescape")
     if len(text) > _SAFE_CHARS:
         text = patterns.marks.sub(lambda run: run.group() + _JOINER, text)
-    for pattern, mark in patterns.raised:
-        text = pattern.sub(lambda run, mark=mark: mark + run.group(), text)
+    for pattern, replacement in patterns.raised:
+        text = pattern.sub(replacement, text)
     text = patterns.plain.sub(_plain, text)
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     text = patterns.plain.sub(_plain, text)
@@ -91,7 +91,7 @@ def character_classes() -> Classes:
     classes[0x7F:0xA0] = SPACE
     for first, last in _UNSPACED:
         chosen = classes[first : last + 1]
-        chosen[(chosen == LETTER) | (first >= 0x20000)] = SINGLE
+        chosen[(chosen == LETTER) | (first >= _NAMED_END)] = SINGLE
     classes.flags.writeable = False
     return classes
 
@@ -129,7 +129,8 @@ def _patterns() -> _Patterns:
     return _Patterns(
         marks=re.compile(f"[{''.join(marks)}]{{{_RUN_LIMIT}}}"),
         raised=tuple(
-            (re.compile(f"[{''.join(kinds[kind])}]+"), mark) for kind, mark in _RAISED.items()
+            (re.compile(f"([{''.join(kinds[kind])}]+)"), rf"{mark}\1")
+            for kind, mark in _RAISED.items()
         ),
         plain=re.compile(f"[{''.join(map(chr, _PLAIN))}]"),
         digits=re.compile(r"[^\D0-9]"),

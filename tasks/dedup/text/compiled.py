@@ -5,7 +5,7 @@ calls only what stands in its own file and the mixers of `hashing`, which change
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from numba import njit
 
@@ -14,8 +14,10 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 def compiled(function: Kernel) -> Kernel:
     """Return `function` as machine code; where no cache can be written, compiled per process."""
+    kernel: Any
     try:
-        kernel: Kernel = njit(cache=True, nogil=True)(function)
+        kernel = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache folder is writable
         kernel = njit(nogil=True)(function)
-    return kernel
+    typed: Kernel = kernel
+    return typed

@@ -2,7 +2,7 @@
 
 A gram is hashed as a polynomial of its words' hashes, rolled over the text, then mixed; equal grams
 have equal hashes in every row, column and process.  A row shorter than n words has one gram of all
-its words as a shingle, so that short texts can be compared, and none where only whole n-grams count.
+its words as a shingle, so that short texts compare, and none where only whole n-grams count.
 """
 
 from typing import Final

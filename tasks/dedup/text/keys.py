@@ -9,7 +9,6 @@ words (null, empty, punctuation) has no shingle, zero bands, and is never a near
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,6 @@ from tasks.dedup.text.grams import grams, sorted_unique
 from tasks.dedup.text.guard import guards
 from tasks.dedup.text.minhash import Permutations, band_keys, permutations
 from tasks.dedup.text.tokens import Hashes, tokens
-
-VERSION: Final = 1
-"""Of tokens, guard and hashes; any change of a key is a new version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +41,6 @@ class TextKeyParams:
         if min(self.shingle_words, self.bands, self.rows) < 1:
             msg = f"expected positive sizes, found {self}"
             raise ValueError(msg)
-
-    @property
-    def algorithm(self) -> str:
-        """Return the name that `text_keys` rows carry; equal names mean comparable keys."""
-        sizes = f"words{self.shingle_words}-minhash{self.bands}x{self.rows}"
-        return f"{sizes}-seed{self.seed}-v{VERSION}"
 
 
 @dataclass(frozen=True, slots=True)

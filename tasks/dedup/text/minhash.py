@@ -51,7 +51,7 @@ def permutations(n: int, seed: int) -> Permutations:
 def band_keys(
     offsets: Places, shingles: Hashes, factors: Words32, summands: Words32, bands: int
 ) -> tuple[npt.NDArray[np.uint64], Bytes]:
-    """Return (rows, bands) keys and (rows, permutations) bytes; zeros for a row without shingles."""
+    """Return (rows, bands) keys, (rows, permutations) bytes; zeros for a row without shingles."""
     rows, size = len(offsets) - 1, len(factors)
     keys = np.zeros((rows, bands), dtype=np.uint64)
     signature = np.zeros((rows, size), dtype=np.uint8)

@@ -22,10 +22,21 @@ Hashes = npt.NDArray[np.uint64]
 _LETTER: Final = np.uint8(characters.LETTER)
 _SINGLE: Final = np.uint8(characters.SINGLE)
 _SPACE: Final = np.uint8(characters.SPACE)
+_WORD: Final = np.uint8(characters.LETTER | characters.DIGIT)
 _IN_WORD: Final = np.uint8(characters.LETTER | characters.DIGIT | characters.SINGLE)
 _NONE: Final = np.uint8(0)
 _SEED: Final = np.uint64(hashing.WORD_SEED)
 _PRIME: Final = np.uint64(hashing.PRIME)
+_LEAD_1_END: Final = 0x80
+_MARK: Final = 0xC0
+_LEAD_2: Final = 0xC2
+_LEAD_3: Final = 0xE0
+_LEAD_4: Final = 0xF0
+_LEAD_LAST: Final = 0xF4
+_LEAST: Final = (0, 0, 0x80, 0x800, 0x10000)
+_SURROGATE: Final = 0xD800
+_SURROGATE_END: Final = 0xE000
+_CASE: Final = np.where((np.arange(256) >= 65) & (np.arange(256) <= 90), 32, 0).astype(np.uint8)  # noqa: PLR2004 - A and Z
 _BLANK: Final = np.uint64(0x20)
 
 
@@ -71,14 +82,14 @@ def tokens(block: Block) -> Tokens:
 
 
 @compiled
-def split_words(
+def split_words(  # noqa: C901 - a call per word would cost as much as the word
     text: tuple[Bytes, Places, Places],
     classes: Bytes,
     out: tuple[Places, Hashes, Places, Places, Bytes, Hashes],
 ) -> None:
     """Fill `out`, the fields of `Tokens`."""
     data, row_starts, row_ends = text
-    offsets, _, _, _, _, exacts = out
+    offsets, hashes, starts, ends, kinds, exacts = out
     n = 0
     for row in range(len(row_starts)):
         place, end = row_starts[row], row_ends[row]
@@ -92,69 +103,47 @@ def split_words(
             if is_blank:
                 exact = (exact ^ _BLANK) * _PRIME
                 is_blank = False
-            if group & _IN_WORD:
-                place = _word(data, (place, end), classes, out, n)
-                exact = (exact ^ out[1][n]) * _PRIME
-                n += 1
+            if not group & _IN_WORD:
+                for more in range(place, place + size):
+                    exact = (exact ^ np.uint64(data[more])) * _PRIME
+                place += size
                 continue
-            exact = _hashed(exact, data, place, place + size)
-            place += size
+            starts[n] = place
+            word, kind = _SEED, _NONE
+            while True:
+                kind |= group
+                byte = data[place]
+                word = (word ^ np.uint64(byte | _CASE[byte])) * _PRIME
+                for more in range(place + 1, place + size):
+                    word = (word ^ np.uint64(data[more])) * _PRIME
+                place += size
+                if place >= end or kind == _SINGLE:
+                    break
+                size, group = _character(data, place, end, classes)
+                if not group & _WORD:
+                    break
+            hashes[n], ends[n], kinds[n] = mix(word), place, kind
+            exact = (exact ^ hashes[n]) * _PRIME
+            n += 1
         offsets[row + 1] = n
         exacts[row] = mix(exact)
 
 
 @compiled
-def _word(
-    data: Bytes,
-    span: tuple[int, int],
-    classes: Bytes,
-    out: tuple[Places, Hashes, Places, Places, Bytes, Hashes],
-    n: int,
-) -> int:
-    """Write word `n`, which begins at `span[0]`; return the position after it."""
-    _, hashes, starts, ends, kinds, _ = out
-    place, end = span
-    word, kind = _SEED, _NONE
-    while place < end:
-        size, group = _character(data, place, end, classes)
-        if not group & _IN_WORD or (kind != _NONE and (group | kind) & _SINGLE):
-            break
-        word = _hashed(word, data, place, place + size)
-        kind |= group
-        place += size
-    hashes[n] = mix(word)
-    starts[n], ends[n], kinds[n] = span[0], place, kind
-    return place
-
-
-@compiled
-def _hashed(state: np.uint64, data: Bytes, start: int, end: int) -> np.uint64:
-    """Return `state` after the bytes of a character, ASCII in lower case."""
-    byte = data[start]
-    if 65 <= byte <= 90:
-        byte |= np.uint8(32)
-    state = (state ^ np.uint64(byte)) * _PRIME
-    for place in range(start + 1, end):
-        state = (state ^ np.uint64(data[place])) * _PRIME
-    return state
-
-
-@compiled
 def _character(data: Bytes, place: int, end: int, classes: Bytes) -> tuple[int, np.uint8]:
     """Return how many bytes the character at `place` has and its class; bad bytes are letters."""
-    lead = int(data[place])
-    if lead < 0x80:
+    lead = np.int64(data[place])
+    if lead < _LEAD_1_END:
         return 1, classes[lead]
-    size = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-    if lead < 0xC2 or lead > 0xF4 or place + size > end:
+    size = 2 if lead < _LEAD_3 else 3 if lead < _LEAD_4 else 4
+    if lead < _LEAD_2 or lead > _LEAD_LAST or place + size > end:
         return 1, _LETTER
     code = lead & (0x7F >> size)
     for follower in range(place + 1, place + size):
-        byte = int(data[follower])
-        if byte & 0xC0 != 0x80:
+        byte = np.int64(data[follower])
+        if byte & _MARK != _LEAD_1_END:
             return 1, _LETTER
         code = code << 6 | byte & 0x3F
-    is_short = (size == 3 and code < 0x800) or (size == 4 and code < 0x10000)
-    if is_short or 0xD800 <= code < 0xE000:
-        return 1, _LETTER
-    return size, classes[code] if code < len(classes) else _LETTER
+    if code < _LEAST[size] or _SURROGATE <= code < _SURROGATE_END or code >= len(classes):
+        return size if code >= len(classes) else 1, _LETTER
+    return size, classes[code]
