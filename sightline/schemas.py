@@ -4,7 +4,7 @@
       ▲           ▲             ▲                         runs       (every execution of a step)
       ├── depth_maps, segments ─┼── verdicts, pairs       ledger     (every paid call)
       ├── objects ◀── relations ├── duplicates            batches    (calls that wait for theirs)
-      └── image_keys            ├── text_keys             releases   (what was published)
+      └── image_keys            ├── text_keys, embeddings releases   (what was published)
                                 └── contamination ──▶ benchmarks
 
 Views, the reference page, test factories and write-time checks derive from the contracts below.
@@ -457,6 +457,23 @@ TEXT_KEYS: Final = Contract(
     ),
 )
 
+EMBEDDINGS: Final = Contract(
+    name="embeddings",
+    version=1,
+    grain="one text as a model sees it; computed or paid once",
+    key=("item_id", "model"),
+    payload=pa.schema(
+        [
+            _text("item_id", "Sample id or chain id."),
+            _text("item_kind", "What the id names.", unit="sample, chain"),
+            _text("model", "Model that made it."),
+            _text("weights_sha", "sha256 of the weights; null for an endpoint.", null=True),
+            _text("text_sha256", "sha256 of the text that was embedded."),
+            _col("embedding", pa.list_(pa.float32()), "Vector; its length is the model's."),
+        ]
+    ),
+)
+
 DUPLICATES: Final = Contract(
     name="duplicates",
     version=1,
@@ -699,9 +716,9 @@ RELEASES: Final = Contract(
 CONTRACTS: Final[dict[str, Contract]] = {
     c.name: c
     for c in (
-        IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, DUPLICATES, DEPTH_MAPS, SEGMENTS, OBJECTS,
-        RELATIONS, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS, CONTAMINATION, LEDGER, BATCHES,
-        BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
+        IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, EMBEDDINGS, DUPLICATES, DEPTH_MAPS, SEGMENTS,
+        OBJECTS, RELATIONS, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS, CONTAMINATION, LEDGER,
+        BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
     )
 }  # fmt: skip
 """Every table by name, in the order data flows."""

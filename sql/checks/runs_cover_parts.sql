@@ -27,6 +27,12 @@ with written as (
     from text_keys
     union
     select
+        'embeddings' as table_name,
+        part,
+        run_id
+    from embeddings
+    union
+    select
         'duplicates' as table_name,
         part,
         run_id

@@ -23,6 +23,11 @@ with keyed as (
     from text_keys
     union all
     select
+        'embeddings' as table_name,
+        concat_ws(' / ', item_id, model) as item_id
+    from embeddings
+    union all
+    select
         'duplicates' as table_name,
         concat_ws(' / ', item_id, method) as item_id
     from duplicates

@@ -24,6 +24,7 @@ def healthy() -> Rows:
             {"item_id": item, "item_kind": "sample", "bands": [1], "shingles": [2]}
             for item in ("s1", "s2", "s3")
         ],
+        "embeddings": [{"item_id": "s1", "item_kind": "sample", "embedding": [0.6, 0.8]}],
         "duplicates": [_duplicate("s2"), _duplicate("s3")],
         "depth_maps": [
             {"image_id": image, "model": "m", "lo": 0.0, "hi": 2.0, "p2": 0.1, "p98": 1.9}
