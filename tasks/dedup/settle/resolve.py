@@ -74,17 +74,28 @@ def settle_buckets(
     leaders: int = LEADERS,
 ) -> Settled:
     """Return who is dropped for whom, given the buckets of all items."""
-    n_items = len(found.numbers)
-    starts = np.concatenate([[0], np.cumsum(np.minimum(found.sizes, leaders))])
-    colliding = order[found.shares()[order]]
-    settled = Settled(
-        np.full(n_items, KEPT, np.int64), np.ones(n_items), np.full(n_items, -1, np.int16)
-    )
-    kernels.resolve(
-        frozen(colliding, np.int64), frozen(found.numbers, np.int32), frozen(starts, np.int64),
-        similarity.evidence(), (settled.kept_by, settled.similarity, settled.band),
-    )  # fmt: skip
-    return settled
+    resolver = Resolver(found, similarity, leaders)
+    resolver.resolve(order[found.shares()[order]])
+    return resolver.settled
+
+
+class Resolver:
+    """Decisions about items, some whole components at a time."""
+
+    def __init__(self, found: Buckets, similarity: Similarity, leaders: int) -> None:
+        n_items = len(found.numbers)
+        room = np.minimum(found.sizes, leaders)
+        self._numbers = frozen(found.numbers, np.int32)
+        self._starts = frozen(np.concatenate([[0], np.cumsum(room)]), np.int64)
+        self._evidence = similarity.evidence()
+        self.settled = Settled(
+            np.full(n_items, KEPT, np.int64), np.ones(n_items), np.full(n_items, -1, np.int16)
+        )
+
+    def resolve(self, items: npt.NDArray[np.int64]) -> None:
+        """Decide about `items`: whole components, by falling priority."""
+        made = (self.settled.kept_by, self.settled.similarity, self.settled.band)
+        kernels.resolve(frozen(items, np.int64), self._numbers, self._starts, self._evidence, made)
 
 
 def salted(bands: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
