@@ -37,6 +37,7 @@ for name in names:
 
 BESIDE_THE_LAKE = (
     "task", "parse_task", "part_task", "live", "work", "worker", "model", "lake_items",
+    "keys_task", "images_task", "chains_task", "inputs_task",
 )  # fmt: skip
 """Last names of modules in `tasks` that read the lake, wrap Prefect or hold a network."""
 
@@ -91,7 +92,7 @@ def test_pure_modules_import_without_any_engine(repo_root: Path):
 def test_driver_imports_without_torch(repo_root: Path):
     """Networks live on workers; only modules named by dotted path for a worker may need torch."""
     found = needed(modules(repo_root), ("torch", "transformers"), repo_root)
-    families = ("depth", "segment")
+    families = ("dedup.semantic", "depth", "segment")
     expected = [f"tasks.{f}.{m} needs torch" for f in families for m in ("model", "worker")]
     assert found == expected
 

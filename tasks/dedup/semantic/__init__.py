@@ -1,0 +1,1 @@
+"""Semantic duplicates: what embeddings say is alike, reported and never dropped."""

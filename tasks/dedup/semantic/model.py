@@ -1,0 +1,97 @@
+"""A text encoder of transformers: the one place of this family that knows torch.
+
+The embedding of a text is the mean of its last hidden states, as sentence encoders are trained
+(arXiv:1908.10084), of length 1.  Texts are batched by their exact number of tokens: padding would
+change the numbers, and with them what a re-run finds.
+Missing tensors are an error here: `transformers` would fill them with noise and warn.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
+
+from sightline.errors import CheckpointError
+
+Embeddings = npt.NDArray[np.float32]
+
+BATCH_TOKENS: Final = 16_384
+"""Tokens of one forward pass."""
+UNTRAINED: Final = ("pooler",)
+"""Heads that many encoders are saved without; the mean does not use them."""
+
+
+class EmbeddingModel:
+    """A loaded encoder with its tokenizer.
+
+    Attributes:
+        dimensions: length of an embedding.
+    """
+
+    def __init__(self, folder: Path, *, max_tokens: int, device: str = "auto") -> None:
+        on_gpu = torch.cuda.is_available() if device == "auto" else device != "cpu"
+        self._device = torch.device(device if device != "auto" else "cuda" if on_gpu else "cpu")
+        self._tokenizer, self._net = _load(folder)
+        self._net.to(self._device).eval()
+        self._max_tokens = min(max_tokens, _positions(self._net.config))
+        self.dimensions: int = self._net.config.hidden_size
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Return (n, dimensions) float32 embeddings of length 1, in the order of the texts."""
+        encoded = self._tokenizer(
+            list(texts), truncation=True, max_length=self._max_tokens, padding=False
+        )["input_ids"]
+        found = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for rows in _batches([len(tokens) for tokens in encoded]):
+            tokens = torch.tensor([encoded[row] for row in rows], device=self._device)
+            hidden = self._net(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+            mean = hidden.last_hidden_state.float().mean(dim=1)
+            found[rows] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+        return found
+
+
+def use_threads(threads: int) -> None:
+    """Limit the cores torch computes on in this process; 0 leaves them as they are."""
+    if threads > 0:
+        torch.set_num_threads(threads)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield rows of one length, at most `BATCH_TOKENS` tokens (or one row) at a time."""
+    by_length: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(row)
+    for length, rows in sorted(by_length.items()):
+        if length:
+            size = max(1, BATCH_TOKENS // length)
+            yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _positions(config: Any) -> int:
+    return int(getattr(config, "max_position_embeddings", None) or 1 << 20)
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    transformers_logging: Any = logging
+    transformers_logging.disable_progress_bar()  # a worker has no terminal
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        loaded: Any = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
+        msg = f"{folder}: expected a text encoder of transformers with its tokenizer: {exc}"
+        raise CheckpointError(msg) from exc
+    net, report = loaded
+    lost = [n for n in map(str, report["missing_keys"]) if not n.startswith(UNTRAINED)]
+    if lost or report["mismatched_keys"]:
+        msg = f"{folder}: not a whole text encoder: {sorted(lost)} are missing or misshapen"
+        raise CheckpointError(msg)
+    return tokenizer, net
