@@ -45,6 +45,8 @@ class EmbeddingModel:
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Return (n, dimensions) float32 embeddings of length 1, in the order of the texts."""
+        if not texts:
+            return np.zeros((0, self.dimensions), dtype=np.float32)
         encoded = self._tokenizer(
             list(texts), truncation=True, max_length=self._max_tokens, padding=False
         )["input_ids"]
