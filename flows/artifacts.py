@@ -34,10 +34,10 @@ TABLES: Mapping[str, tuple[str, str]] = {
 class ProgressBar:
     """A progress artifact over the tasks of one build; cheap enough to update per part."""
 
-    def __init__(self, total: int, description: str) -> None:
+    def __init__(self, total: int, description: str, key: str = "build") -> None:
         self._total = max(total, 1)
         self._done = 0
-        created = create_progress_artifact(progress=0.0, key="build", description=description)
+        created = create_progress_artifact(progress=0.0, key=key, description=description)
         self._id: UUID = created  # type: ignore[assignment]  # sync in a sync flow
 
     def advance(self) -> None:
@@ -100,6 +100,21 @@ def publish_pilot(text: str) -> None:
     """Publish what a pilot says about the whole source."""
     description = "Yield and price of a sample of the rows, and what the whole would take."
     create_markdown_artifact(markdown=f"```text\n{text}\n```", key="pilot", description=description)
+
+
+def publish_contamination(catalog: Catalog) -> None:
+    """Publish how much of the lake matches each benchmark."""
+    create_table_artifact(
+        table=_plain_rows(catalog.run_query("contamination_summary")),
+        key="contamination",
+        description="Matches with each benchmark, by rule and decision.",
+    )
+
+
+def publish_certificate(text: str) -> None:
+    """Publish what a decontamination certificate says."""
+    description = "What was compared with which benchmarks, what matched, what was not compared."
+    create_markdown_artifact(markdown=text, key="certificate", description=description)
 
 
 def _plain_rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from flows.batch_commands import app as batch_app
+from flows.decontaminate_commands import certificate, decontaminate
 from flows.ledger_commands import app as ledger_app
 from sightline.errors import SightlineError, UsageError
 from sightline.teardown import mute_teardown
@@ -33,6 +34,8 @@ teacher_app = typer.Typer(help="The embedded teacher.", no_args_is_help=True)
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(batch_app, name="batch")
 app.add_typer(ledger_app, name="ledger")
+app.command()(decontaminate)
+app.command()(certificate)
 
 Lake = Annotated[
     str | None,

@@ -31,10 +31,11 @@ from tasks.decontaminate.texts import (
     with_choices,
     word_counts,
 )
-from tasks.dedup.text.keys import VERSION as WORDS_VERSION
 
 VERSION: Final = 1
-"""Of matching; words and hashes have versions of their own."""
+"""Of matching."""
+WORDS_VERSION: Final = 1
+"""Of how texts are cut into words and hashed; a golden test says when it must change."""
 TEXT_ALGORITHM: Final = f"runs-v{VERSION}-words-v{WORDS_VERSION}"
 PICTURE_ALGORITHM: Final = f"phash256-v{VERSION}"
 SAME_ALGORITHM: Final = f"{PICTURE_ALGORITHM}+{TEXT_ALGORITHM}"

@@ -146,6 +146,15 @@ def rule_book(
     return RuleBook(chosen, template_share)
 
 
+def stored_book(stored: Mapping[str, Any]) -> RuleBook:
+    """Return the rules that `RuleBook.identity` gave."""
+    settings = {
+        Rule(name): Setting(Decision(rule["decision"]), rule["value"])
+        for name, rule in stored["rules"].items()
+    }
+    return RuleBook(settings, stored["template_share"], stored["template_items"])
+
+
 def _chosen(text: str) -> tuple[Rule, Setting]:
     name, _, value = text.partition("=")
     rule = _rule(name)

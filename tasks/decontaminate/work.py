@@ -20,7 +20,7 @@ from infra.lake.lake import Lake
 from sightline.errors import Failure
 from sightline.ids import canonical_json
 from sightline.provenance import Step
-from sightline.schemas import BENCHMARKS, CONTAMINATION, IMAGES, SAMPLES, STEPS, Contract
+from sightline.schemas import BENCHMARKS, CONTAMINATION, IMAGES, SAMPLES, STEPS
 from tasks.decontaminate.benchmark import Benchmark, Name, Source, prepare
 from tasks.decontaminate.compare import (
     IMAGE_COLUMNS,
@@ -49,11 +49,6 @@ class Kind(StrEnum):
     SAMPLES = "samples"
     CHAINS = "chains"
     IMAGES = "images"
-
-    @property
-    def contract(self) -> Contract:
-        """Return the table whose parts are compared."""
-        return {Kind.SAMPLES: SAMPLES, Kind.CHAINS: STEPS, Kind.IMAGES: IMAGES}[self]
 
 
 @dataclass(frozen=True, slots=True)

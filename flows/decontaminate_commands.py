@@ -1,0 +1,90 @@
+"""`sightline decontaminate` and `sightline certificate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Lake = Annotated[
+    str | None,
+    typer.Option("--lake", help="Folder or s3://bucket/prefix; default SIGHTLINE_LAKE or ./lake."),
+]
+
+
+def decontaminate(  # noqa: PLR0913, PLR0917 - a parameter per option
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="Data file, folder of data files or images, or a lake; "
+            "without it, all benchmarks that the lake knows.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the benchmark.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Its version; default: hash of its content.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Of a lake, only this dataset.")
+    ] = None,
+    text_column: Annotated[
+        list[str] | None,
+        typer.Option("--text-column", help="The question's column, then other texts. Repeatable."),
+    ] = None,
+    image_column: Annotated[
+        list[str] | None, typer.Option("--image-column", help="Repeatable.")
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option("--images", help="Folder of images; default: the file's.")
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Apply these only: ngram13, image_phash=24. Repeatable."),
+    ] = None,
+    decision: Annotated[
+        list[str] | None,
+        typer.Option("--decision", help="What follows: ngram13=drop. Repeatable."),
+    ] = None,
+    template_share: Annotated[
+        float,
+        typer.Option(help="Runs of words in more than this share of its items match nothing."),
+    ] = 0.01,
+    lake: Lake = None,
+) -> None:
+    """Compare the lake with a benchmark: questions, chains and pictures, by rules with evidence.
+
+    Example: sightline decontaminate --against exam.jsonl --rule ngram13 --decision ngram13=drop
+    """
+    from flows.decontamination import Command, run_decontaminate
+
+    command = Command(
+        path=against,
+        name=name,
+        version=version,
+        dataset=dataset,
+        text_columns=tuple(text_column or ()),
+        image_columns=tuple(image_column or ()),
+        images=images,
+        rules=tuple(rule or ()),
+        decisions=tuple(decision or ()),
+        template_share=template_share,
+    )
+    typer.echo(run_decontaminate(command, lake))
+
+
+def certificate(
+    release: Annotated[
+        str, typer.Option("--release", help="Name of a release, or current.")
+    ] = "current",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write, .json or .md; default: print.")
+    ] = None,
+    lake: Lake = None,
+) -> None:
+    """Certify what the lake was compared with, what matched, and what was not compared.
+
+    Example: sightline certificate --out certificate.json
+    """
+    from flows.certificate import write_certificate
+
+    typer.echo(write_certificate(lake, release, out))
