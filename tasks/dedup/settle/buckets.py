@@ -45,8 +45,14 @@ def buckets(bands: npt.NDArray[np.uint64], has_bands: npt.NDArray[np.bool_]) -> 
     Args:
         bands: uint64[n, bands].
         has_bands: bool[n]; false for items that collide with nothing.
+
+    Raises:
+        ValueError: there is not one row of each per item.
     """
     n_items, n_bands = bands.shape
+    if has_bands.shape != (n_items,):
+        msg = f"expected has_bands of {n_items} items, found {has_bands.shape}"
+        raise ValueError(msg)
     numbers = np.full((n_items, n_bands), NO_BUCKET, np.int32)
     bits = max(_SLOTS_PER_ITEM * n_items, 8).bit_length()
     is_banded = frozen(has_bands, np.bool_)

@@ -1,8 +1,9 @@
 """Kernels that compare items and resolve them; `similarity` and `resolve` say what they mean.
 
 They stand in one file because the disk cache of compiled code follows the file of the kernel that
-is called, and nothing that it calls.  Arrays are read-only and contiguous (`frozen`), so each
-kernel is compiled once, whether its input comes from Arrow buffers or from numpy.
+is called, and nothing that it calls; `hamming` serves other files too and never changes.  Arrays
+are read-only and contiguous (`frozen`), so each kernel is compiled once, whether its input comes
+from Arrow buffers or from numpy.  Nothing here checks bounds.
 """
 
 from typing import Any, Final, NamedTuple

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tasks.dedup.settle.buckets import buckets
 from tasks.dedup.settle.components import shards
-from tasks.dedup.settle.resolve import LEADERS, Resolver, Settled
+from tasks.dedup.settle.resolve import LEADERS, Resolver, Settled, check_items
 from tasks.dedup.settle.similarity import Similarity
 
 
@@ -31,8 +31,12 @@ def settle_shards(
         similarity: over the same n items.
         count: shards and threads.
         leaders: kept members of a bucket that later members are compared with.
+
+    Raises:
+        ValueError: the arguments are not about the same items, or `order` is no permutation.
     """
     found = buckets(*keys)
+    check_items(len(found.numbers), order, similarity)
     resolver = Resolver(found, similarity, leaders)
     shard_of = np.full(len(order), -1, np.int64)
     parts = shards(found, count)

@@ -62,6 +62,9 @@ def settle(
         order: int64[n], item numbers by falling priority, a permutation.
         similarity: over the same n items.
         leaders: kept members of a bucket that later members are compared with.
+
+    Raises:
+        ValueError: the arguments are not about the same items, or `order` is no permutation.
     """
     return settle_buckets(buckets(bands, has_bands), order, similarity, leaders=leaders)
 
@@ -73,7 +76,12 @@ def settle_buckets(
     *,
     leaders: int = LEADERS,
 ) -> Settled:
-    """Return who is dropped for whom, given the buckets of all items."""
+    """Return who is dropped for whom, given the buckets of all items.
+
+    Raises:
+        ValueError: the arguments are not about the same items, or `order` is no permutation.
+    """
+    check_items(len(found.numbers), order, similarity)
     resolver = Resolver(found, similarity, leaders)
     resolver.resolve(order[found.shares()[order]])
     return resolver.settled
@@ -96,6 +104,23 @@ class Resolver:
         """Decide about `items`: whole components, by falling priority."""
         made = (self.settled.kept_by, self.settled.similarity, self.settled.band)
         kernels.resolve(frozen(items, np.int64), self._numbers, self._starts, self._evidence, made)
+
+
+def check_items(n_items: int, order: npt.NDArray[np.int64], similarity: Similarity) -> None:
+    """Kernels check no bounds, so that is done here.
+
+    Raises:
+        ValueError: the arguments are not about `n_items`, or `order` is no permutation.
+    """
+    if not len(order) == len(similarity) == n_items:
+        msg = (
+            f"expected one row per item, found {n_items} rows of bands, {len(order)} of order "
+            f"and {len(similarity)} to compare"
+        )
+        raise ValueError(msg)
+    if n_items and not (np.bincount(order, minlength=n_items) == 1).all():
+        msg = f"expected every item number below {n_items} once in the order"
+        raise ValueError(msg)
 
 
 def salted(bands: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -137,11 +137,13 @@ class Hamming:
 
 def _min_matches(permutations: int, tau: float) -> int:
     """Return the most matching bytes that a pair at `tau` fails to reach at `SKIP_RISK`."""
+    if tau == 1.0:
+        return permutations
     below = 0.0
-    for matches in range(permutations + 1):
-        below += (
-            math.comb(permutations, matches) * tau**matches * (1 - tau) ** (permutations - matches)
-        )
+    for matches in range(permutations):
+        misses = permutations - matches
+        ways = math.lgamma(permutations + 1) - math.lgamma(matches + 1) - math.lgamma(misses + 1)
+        below += math.exp(ways + matches * math.log(tau) + misses * math.log(1.0 - tau))
         if below > SKIP_RISK:
             return matches
     return permutations

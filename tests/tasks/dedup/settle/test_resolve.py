@@ -5,9 +5,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from tasks.dedup.settle.resolve import Settled, salted, settle
-from tasks.dedup.settle.similarity import Hamming, Jaccard
+from tasks.dedup.settle.similarity import SKIP_RISK, Hamming, Jaccard
 from tests.tasks.dedup.settle import oracle
 from tests.tasks.dedup.settle.oracle import UNLIMITED
 
@@ -113,3 +114,29 @@ def test_salted_keys_agree_exactly_where_key_and_salt_do():
     assert keys[0][0] == keys[2][0]
     assert keys[0][1] != keys[2][1]
     assert not set(keys[0]) & set(keys[3])
+
+
+@pytest.mark.parametrize("order", [[0, 1], [0, 1, 1], [0, 1, 3], [-1, 0, 1], [0, 1, 2, 3]])
+def test_settle_order_that_is_no_permutation_is_refused(order: list[int]):
+    """Kernels do not check bounds, so nothing else may reach them."""
+    items = oracle.items([frozenset([1])] * 3)
+    with pytest.raises(ValueError, match=r"order|negative"):
+        settle(items.bands, items.has_bands, np.array(order), items.similarity(0.5))
+
+
+def test_settle_evidence_about_other_items_is_refused():
+    items = oracle.items([frozenset([1])] * 3)
+    with pytest.raises(ValueError, match="2 to compare"):
+        settle(items.bands, items.has_bands, np.arange(3), items.take([0, 1]).similarity(0.5))
+
+
+@pytest.mark.parametrize(("permutations", "tau"), [(8, 0.8), (112, 0.8), (128, 0.5), (4096, 0.9)])
+def test_jaccard_signatures_hide_a_pair_at_the_threshold_at_the_stated_risk(
+    permutations: int, tau: float
+):
+    """The chance of fewer matches than asked for, exactly: a binomial tail."""
+    signature = np.zeros((0, permutations), np.uint8)
+    needed = Jaccard(np.zeros(1, np.int64), np.empty(0, np.uint64), signature, tau)
+    asked = needed.evidence().min_matches
+    assert binom.cdf(asked - 1, permutations, tau) <= SKIP_RISK
+    assert binom.cdf(asked, permutations, tau) > SKIP_RISK
