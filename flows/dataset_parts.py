@@ -17,9 +17,11 @@ from sightline.schemas import (
     IMAGES,
     SAMPLES,
     STEPS,
+    TEXT_KEYS,
     VERDICTS,
     Contract,
 )
+from tasks.dedup.params import Decision
 from tasks.distill.live import PartInputs
 from tasks.review.kinds import Review
 
@@ -69,9 +71,9 @@ def inputs_of(lake: Lake, parts: Iterable[str]) -> dict[str, PartInputs]:
     }
 
 
-WRITTEN = (VERDICTS, STEPS, FAILURES, GENERATIONS, IMAGES)
+WRITTEN = (TEXT_KEYS, VERDICTS, STEPS, FAILURES, GENERATIONS, IMAGES)
 """Tables with parts of a writer; what others refer to is removed last."""
-CHAIN_STEPS = ("distill", "parse", "verify")
+CHAIN_STEPS = ("distill", "parse", "verify", "text_keys")
 
 
 def drop_unwanted_chains(
@@ -95,7 +97,7 @@ def drop_unwanted_chains(
 
 def _is_of_chains(contract: Contract, head: str) -> bool:
     """Return whether parts `<head>.<part of samples>` of a table come from asking."""
-    if contract is IMAGES:
+    if contract in (IMAGES, TEXT_KEYS):
         return head != ""
     return contract is not FAILURES or head.partition(".")[0] in {*CHAIN_STEPS, *_steps_of(Review)}
 
@@ -105,9 +107,12 @@ def _steps_of(reviews: Iterable[Review]) -> list[str]:
 
 
 def _dropped_samples(lake: Lake) -> set[str]:
-    rows = lake.read(DUPLICATES, columns=["item_id", "item_kind", "kept_id"]).to_pylist()
+    columns = ["item_id", "item_kind", "kept_id", "decision"]
+    rows = lake.read(DUPLICATES, columns=columns).to_pylist()
     return {
         row["item_id"]
         for row in rows
-        if row["item_kind"] == "sample" and row["item_id"] != row["kept_id"]
+        if row["item_kind"] == "sample"
+        and row["item_id"] != row["kept_id"]
+        and row["decision"] in {None, Decision.DROP}
     }

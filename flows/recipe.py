@@ -20,7 +20,7 @@ from infra.embedded_teacher.names import DEFAULT_MODEL as EMBEDDED_MODEL
 from infra.embedded_teacher.names import is_embedded
 from sightline.errors import RecipeError
 from sightline.provenance import fingerprint_of
-from tasks.dedup.params import DedupParams
+from tasks.dedup.params import ChainDedupParams, DedupParams
 from tasks.depth.params import DepthParams
 from tasks.distill.writers import DistillParams
 from tasks.ground.rules import GroundParams
@@ -61,6 +61,7 @@ class Steps:
     judge: StepChoice[JudgeParams]
     rewrite: StepChoice[RewriteParams]
     needs_image: StepChoice[NeedsImageParams]
+    dedup_chains: StepChoice[ChainDedupParams]
 
     def reviews(self) -> tuple[Reviewing, ...]:
         """Return the second asks that run."""
@@ -82,6 +83,7 @@ STEP_PARAMS: Mapping[str, type[Any]] = {
     "judge": JudgeParams,
     "rewrite": RewriteParams,
     "needs_image": NeedsImageParams,
+    "dedup_chains": ChainDedupParams,
 }
 
 

@@ -69,6 +69,10 @@ class Schedule:
         while self._open:
             self._collect(self._open.popleft())
 
+    def is_done(self, key: Key) -> bool:
+        """Return whether a run that was collected completed."""
+        return key in self._collected and self._futures[key].state.is_completed()
+
     def _collect(self, keys: Sequence[Key]) -> None:
         for key in keys:
             if key in self._collected:

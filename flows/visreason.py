@@ -17,6 +17,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows.artifacts import ProgressBar, publish_pilot
 from flows.closing import BuildSummary, close_build
 from flows.dataset_parts import DatasetParts, drop_unwanted_chains, inputs_of, source_parts
+from flows.deduping import submit_chain_keys, submit_chains, submit_sources
 from flows.logs import open_logs
 from flows.pilot import conclude, open_pilot
 from flows.recipe import Recipe, load_recipe
@@ -27,7 +28,6 @@ from infra.settings import Settings, load_settings
 from infra.teacher.budget import Caps
 from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
-from tasks.dedup.task import EXACT_PART, find_duplicates
 from tasks.depth.task import annotate_depth
 from tasks.distill.asks import templates
 from tasks.distill.live import DistillWork, PartInputs
@@ -102,28 +102,34 @@ def build_lake(recipe: Recipe, settings: Settings, source: Source) -> BuildSumma
             watching(TeacherWatch(runtime.teacher.stats, caps), progress),
         ):
             schedule = Schedule(runtime.context, settings.max_parts_in_flight)
-            ingest_new_rows(recipe, source, runtime, schedule)
-            build_parts(recipe, runtime, schedule)
+            if ingest_new_rows(recipe, source, runtime, schedule):
+                build_parts(recipe, runtime, schedule)
     return close_build(recipe, settings, schedule)
 
 
-def ingest_new_rows(recipe: Recipe, source: Source, runtime: Runtime, schedule: Schedule) -> None:
-    """Ingest the rows the lake does not know, then look for duplicates among all."""
+def ingest_new_rows(recipe: Recipe, source: Source, runtime: Runtime, schedule: Schedule) -> bool:
+    """Ingest the rows the lake does not know, then look for duplicates among all.
+
+    Returns:
+        whether it is known what to ask: without a decision a question could be paid for twice.
+    """
     lake = runtime.context.lake
     work = IngestWork(source, recipe.images, known_rows(lake), recipe.part_rows)
     for part in work.plans:
         schedule.admit([schedule.submit("ingest", ingest, part, work)])
     schedule.drain()
-    if recipe.steps.dedup.enabled:
-        images = list(source_parts(lake).images)
-        schedule.admit([schedule.submit("dedup", find_duplicates, EXACT_PART, images)])
-        schedule.drain()
+    if not recipe.steps.dedup.enabled:
+        return True
+    return submit_sources(recipe.steps.dedup.params, schedule, runtime.pool)
 
 
 def build_parts(
     recipe: Recipe, runtime: Runtime, schedule: Schedule, *, reviewed: bool = True
 ) -> None:
-    """Annotate, distil, judge and, unless not `reviewed`, review every part of the dataset."""
+    """Annotate, distil, judge and, unless not `reviewed`, review every part of the dataset.
+
+    Chains that say the same are settled last, because the best by every verdict is kept.
+    """
     parts = source_parts(runtime.context.lake, recipe.dataset)
     bar = ProgressBar(expected_runs(recipe, parts), f"{recipe.name}: task runs done")
     schedule.on_collected = lambda _key: bar.advance()
@@ -132,6 +138,8 @@ def build_parts(
     for part in parts.images:
         schedule.admit(annotate(recipe, runtime, schedule, part))
     schedule.drain()
+    if reviewed and recipe.steps.dedup_chains.enabled:
+        submit_chains(recipe.steps.dedup_chains.params, schedule, runtime.pool)
 
 
 def _submit_chains(
@@ -153,10 +161,12 @@ def _submit_chains(
         keys = [k for p in image_parts for k in annotate(recipe, runtime, schedule, p)]
         facts = PartFacts(part, image_parts, tuple(keys))
         for writer in writers:
-            keys += _submit_writer(recipe, schedule, work, writer, facts)
+            chains = _submit_writer(recipe, schedule, work, writer, facts)
+            keys += chains
             if reviewed:
                 works = review_works(recipe, runtime, writer, facts)
-                keys += [_submit_review(schedule, review, keys[-1]) for review in works]
+                keys += [_submit_review(schedule, review, chains[-1]) for review in works]
+                keys += _submit_keys(recipe, runtime, schedule, writer.part_of(part), chains)
         schedule.admit(keys)
 
 
@@ -207,6 +217,16 @@ def _submit_writer(
     return keys
 
 
+def _submit_keys(
+    recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str, after: list[Key]
+) -> list[Key]:
+    """Return the run that keys one part of chains, if chains are compared."""
+    dedup = recipe.steps.dedup_chains
+    if not dedup.enabled:
+        return []
+    return [submit_chain_keys(dedup.params, schedule, part, runtime.pool, after)]
+
+
 def review_works(
     recipe: Recipe, runtime: Runtime, writer: Writer, facts: PartFacts
 ) -> list[ReviewWork]:
@@ -241,7 +261,9 @@ def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
     """Return how many task runs the parts of a dataset take, ingest and dedup not counted."""
     steps = recipe.steps
     per_image_part = sum(s.enabled for s in (steps.depth, steps.segment, steps.ground))
-    per_chain_part = 2 + steps.verify.enabled + len(steps.reviews())
+    per_chain_part = 2 + steps.verify.enabled + len(steps.reviews()) + steps.dedup_chains.enabled
     per_writer = per_chain_part if steps.distill.enabled else 0
     per_sample_part = per_writer * len(steps.distill.params.writers())
-    return per_image_part * len(parts.images) + per_sample_part * len(parts.samples)
+    settled = steps.distill.enabled and steps.dedup_chains.enabled
+    parted = per_image_part * len(parts.images) + per_sample_part * len(parts.samples)
+    return parted + settled

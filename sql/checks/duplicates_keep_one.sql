@@ -1,11 +1,10 @@
 -- check: what a duplicate was dropped for is kept itself and exists; chains of drops lose data.
 -- severity: fail
 with dropped as (
-    select distinct
+    select
         item_id,
         item_kind
-    from duplicates
-    where item_id <> kept_id
+    from dropped_items
 ),
 
 items as (
@@ -18,6 +17,11 @@ items as (
         'image' as item_kind,
         image_id as item_id
     from images
+    union
+    select
+        'chain' as item_kind,
+        chain_id as item_id
+    from generations
 )
 
 select
@@ -37,5 +41,8 @@ left join items
         duplicates.kept_id = items.item_id
         and duplicates.item_kind = items.item_kind
 where
-    dropped.item_id is not null
-    or items.item_id is null;
+    coalesce(duplicates.decision, 'drop') = 'drop'
+    and (
+        dropped.item_id is not null
+        or items.item_id is null
+    );

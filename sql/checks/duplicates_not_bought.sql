@@ -2,11 +2,9 @@
 -- A sample bought before its twin arrived is no error, but money that need not be spent again.
 -- severity: warn
 with dropped as (
-    select distinct item_id as sample_id
-    from duplicates
-    where
-        item_kind = 'sample'
-        and item_id <> kept_id
+    select item_id as sample_id
+    from dropped_items
+    where item_kind = 'sample'
 )
 
 select

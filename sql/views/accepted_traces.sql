@@ -1,5 +1,6 @@
 -- accepted_traces: reasoning traces ready for training.
--- Grain: one row per accepted chain of a sample that deduplication kept.
+-- Grain: one row per accepted chain of a sample that deduplication kept, unless another accepted
+-- chain says the same about the picture and question.
 -- rounds: the zoom rounds in order; roi is a fraction of that round's view, roi_original and
 -- view_box are fractions of the original image. The last look has no region: see final_*.
 create or replace view accepted_traces as
@@ -91,7 +92,12 @@ inner join samples on chains.sample_id = samples.sample_id
 left join images_meta on samples.image_ids[1] = images_meta.image_id
 left join zooms on chains.chain_id = zooms.chain_id
 left join finals on chains.chain_id = finals.chain_id
+left join dropped_items
+    on
+        dropped_items.item_kind = 'chain'
+        and chains.chain_id = dropped_items.item_id
 where
     chains.accepted
     and chains.role = 'teacher'
-    and fates.askable;
+    and fates.askable
+    and dropped_items.item_id is null;

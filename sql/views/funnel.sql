@@ -21,7 +21,8 @@ with stages as (
         (7, 'complete', 'chain complete', true),
         (8, 'answer_right', 'answer right', true),
         (9, 'roi_valid', 'RoI valid', true),
-        (10, 'accepted', 'accepted', true)
+        (10, 'accepted', 'accepted', true),
+        (11, 'own_rationale', 'with a rationale of its own', true)
     ) as listed (stage_no, stage, title, decides)
 ),
 
@@ -35,7 +36,8 @@ totals as (
         count(*) filter (where complete) as complete,
         count(*) filter (where answer_right) as answer_right,
         count(*) filter (where roi_valid) as roi_valid,
-        count(*) filter (where accepted) as accepted
+        count(*) filter (where accepted) as accepted,
+        count(*) filter (where own_rationale) as own_rationale
     from sample_fates
 ),
 
@@ -68,6 +70,7 @@ counted as (
             when 'answer_right' then totals.answer_right
             when 'roi_valid' then totals.roi_valid
             when 'accepted' then totals.accepted
+            when 'own_rationale' then totals.own_rationale
         end as n_rows
     from stages
     cross join totals

@@ -1,5 +1,5 @@
 -- rewritten_traces: accepted reasoning in a rewriter's words.
--- Grain: one row per accepted chain and draw of the rewriter that kept the chain's answer.
+-- Grain: one row per chain of accepted_traces and draw of the rewriter that kept its answer.
 -- rounds: the rounds in order, with what the teacher wrote and what the rewriter made of it.
 create or replace view rewritten_traces as
 with originals as (
@@ -8,11 +8,8 @@ with originals as (
         steps.round,
         string_agg(steps.text, chr(10) order by steps.position) as reasoning
     from steps
-    inner join chains on steps.chain_id = chains.chain_id
-    where
-        steps.kind = 'reasoning'
-        and chains.accepted
-        and chains.role = 'teacher'
+    inner join accepted_traces on steps.chain_id = accepted_traces.chain_id
+    where steps.kind = 'reasoning'
     group by
         steps.chain_id,
         steps.round

@@ -1,19 +1,28 @@
 -- sample_fates: how far each sample came, and what ended its way.
 -- Grain: one row per sample. The flags only ever turn from true to false from left to right,
 -- except annotated, which decides nothing.
--- lost_at is the first stage of `funnel` the sample did not reach, null for an accepted one.
+-- lost_at is the first stage of `funnel` the sample did not reach, null for a sample with a trace
+-- in accepted_traces. kept_id names the twin of a dropped sample, kept_chain_id the chain that says
+-- the same as the best one of this sample.
 create or replace view sample_fates as
 with dropped as (
     select
         item_id as sample_id,
-        min(kept_id) as kept_id,
-        arg_min(method, kept_id) as method,
-        arg_min(evidence, kept_id) as evidence
-    from duplicates
-    where
-        item_kind = 'sample'
-        and item_id <> kept_id
-    group by item_id
+        kept_id,
+        method,
+        evidence
+    from dropped_items
+    where item_kind = 'sample'
+),
+
+dropped_chains as (
+    select
+        item_id as chain_id,
+        kept_id,
+        method,
+        evidence
+    from dropped_items
+    where item_kind = 'chain'
 ),
 
 annotated_images as (
@@ -26,24 +35,29 @@ annotated_images as (
 
 best_chains as (
     select
-        sample_id,
-        chain_id,
-        outcome,
-        complete,
-        answer_right,
-        roi_valid,
-        accepted,
-        failed_rules
+        chains.sample_id,
+        chains.chain_id,
+        chains.outcome,
+        chains.complete,
+        chains.answer_right,
+        chains.roi_valid,
+        chains.accepted,
+        chains.failed_rules,
+        dropped_chains.kept_id as kept_chain_id,
+        dropped_chains.method as chain_method,
+        dropped_chains.evidence as chain_evidence
     from chains
-    where role = 'teacher'
+    left join dropped_chains on chains.chain_id = dropped_chains.chain_id
+    where chains.role = 'teacher'
     qualify
         row_number() over (
-            partition by sample_id
+            partition by chains.sample_id
             order by
-                accepted desc,
-                coalesce(answer_right, false) desc,
-                complete desc,
-                chain_id asc
+                chains.accepted desc,
+                dropped_chains.chain_id is null desc,
+                coalesce(chains.answer_right, false) desc,
+                chains.complete desc,
+                chains.chain_id asc
         ) = 1
 ),
 
@@ -78,6 +92,9 @@ facts as (
         coalesce(best_chains.roi_valid, true) as has_valid_roi,
         best_chains.accepted as is_accepted,
         best_chains.failed_rules,
+        best_chains.kept_chain_id,
+        best_chains.chain_method,
+        best_chains.chain_evidence,
         samples.question is not null as has_question,
         len(samples.image_ids) > 0 as has_image,
         dropped.sample_id is null as kept,
@@ -103,6 +120,9 @@ reached as (
         facts.outcome,
         facts.answer_judged,
         facts.failed_rules,
+        facts.kept_chain_id,
+        facts.chain_method,
+        facts.chain_evidence,
         facts.has_question,
         facts.has_image,
         facts.kept,
@@ -112,7 +132,8 @@ reached as (
         begun and facts.has_answer as complete,
         complete and coalesce(facts.answer_judged, false) as answer_right,
         answer_right and facts.has_valid_roi as roi_valid,
-        roi_valid and facts.is_accepted as accepted
+        roi_valid and facts.is_accepted as accepted,
+        accepted and facts.kept_chain_id is null as own_rationale
     from facts
 )
 
@@ -128,6 +149,7 @@ select
     answer_right,
     roi_valid,
     accepted,
+    own_rationale,
     case
         when not kept then 'kept'
         when not askable then 'askable'
@@ -136,6 +158,7 @@ select
         when not answer_right then 'answer_right'
         when not roi_valid then 'roi_valid'
         when not accepted then 'accepted'
+        when not own_rationale then 'own_rationale'
     end as lost_at,
     case
         when not kept then 'duplicate: ' || method
@@ -143,14 +166,17 @@ select
         when not has_question then 'no question'
         when not begun then coalesce(code, 'not asked')
         when not complete then coalesce(code, 'reply ' || outcome)
-        when accepted then null
+        when own_rationale then null
+        when accepted then 'duplicate: ' || chain_method
         when answer_judged is null then 'answer not judged'
         else array_to_string(failed_rules, ', ')
     end as reason,
     case
         when not kept then evidence
         when not complete then detail
+        when accepted then chain_evidence
     end as detail,
     kept_id,
-    chain_id
+    chain_id,
+    kept_chain_id
 from reached;

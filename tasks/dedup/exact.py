@@ -1,14 +1,18 @@
-"""Exact duplicates over keys alone: the same pixels, and the same question on the same pixels.
+"""Samples that ask the same: one statement of question and answer on one picture.
 
 Grouping compares whole keys, never hashes of them.  The result depends neither on the order of
 rows nor on parts.  What is *not* a duplicate matters as much: another question on the same image,
 a sample without a question, a sample whose images the source does not ship (nothing proves that
 two of them are one), and the same question with another answer, which is a conflict to be found by
 a view and not a row to be dropped.  Without an answer the boxes are the answer, so they must agree.
-Equal bytes never meet here: `images` holds them once, and ingest reports their rows as repeated.
+
+One picture is the same pixels, or a perceptual hash within so many bits.  Clusters of images only
+say which samples to look at: a sample is dropped for one whose own images were compared with its.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -26,13 +30,18 @@ from tasks.dedup.keys import (
     text_codes,
     value_codes,
 )
+from tasks.dedup.params import HASH_BITS, Decision
 
-IMAGE_COLUMNS: Final = ("image_id", "pixel_sha", "parent_image_id")
+PICTURE_COLUMNS: Final = ("image_id", "pixel_sha", "phash")
 SAMPLE_COLUMNS: Final = ("sample_id", "image_ids", "question", "choices", "answer", "boxes")
 """Columns that are read; reading no more keeps a million rows small."""
 
-IMAGE_PIXELS: Final = "image_pixels"
 SAMPLE_EXACT: Final = "sample_exact"
+SAMPLE_SAME_PICTURE: Final = "sample_same_picture"
+ALGORITHMS: Final = {
+    SAMPLE_EXACT: "normalised-statement-v1",
+    SAMPLE_SAME_PICTURE: "normalised-statement-phash256-v1",
+}
 MAX_EVIDENCE_CHARS: Final = 500
 READ_ROWS: Final = 4096
 
@@ -43,44 +52,132 @@ _AS_BYTES: Final = {
 }
 
 
-def exact_duplicates(images: pa.Table, samples: pa.Table) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What is known of the images that samples refer to; an unknown image is only itself.
+
+    Fields:
+        stands: the image that stands for an image, where it is another one.
+        pixel_of: sha256 of the pixels by image.
+        phash_of: perceptual hash by image, 64 hex characters; null if it has none.
+        max_bits: most bits in which the hashes of one picture differ.
+    """
+
+    stands: Mapping[str, str]
+    pixel_of: Mapping[str, str]
+    phash_of: Mapping[str, str | None]
+    max_bits: int
+
+    @classmethod
+    def of(cls, images: pa.Table, stands: Mapping[str, str], max_bits: int) -> "Pictures":
+        """Return what `images`, which have `PICTURE_COLUMNS`, say."""
+        ids, pixels, hashes = (images[name].to_pylist() for name in PICTURE_COLUMNS)
+        by_pixels = dict(zip(ids, pixels, strict=True))
+        return cls(stands, by_pixels, dict(zip(ids, hashes, strict=True)), max_bits)
+
+    def pixels(self, images: Sequence[str]) -> list[str]:
+        """Return what tells each image's pixels."""
+        return [self.pixel_of.get(image, image) for image in images]
+
+    def bits_apart(self, one: Sequence[str], two: Sequence[str]) -> int:
+        """Return the most bits in which two lists of images differ at one place."""
+        pairs = zip(one, two, self.pixels(one), self.pixels(two), strict=True)
+        return max(0 if here == there else self._bits(i, j) for i, j, here, there in pairs)
+
+    def _bits(self, one: str, two: str) -> int:
+        hashes = self.phash_of.get(one), self.phash_of.get(two)
+        if hashes[0] is None or hashes[1] is None:
+            return HASH_BITS
+        return (int(hashes[0], 16) ^ int(hashes[1], 16)).bit_count()
+
+
+def sample_duplicates(
+    samples: pa.Table,
+    pictures: Pictures,
+    leaders: int,
+    released: AbstractSet[str] = frozenset(),
+) -> pa.Table:
     """Return `duplicates` payload rows: every member of every cluster of two or more.
 
     Args:
-        images: `IMAGE_COLUMNS`; crops, which have a parent, are left out.
         samples: `SAMPLE_COLUMNS`.
+        pictures: which images show the same.
+        leaders: kept samples of a statement that a further one is compared with.
+        released: samples to keep before others.
     """
-    whole = images.filter(pc.is_null(images["parent_image_id"]))
-    rows = [*_image_rows(whole), *_sample_rows(whole, samples)]
-    return DUPLICATES.rows(sorted(rows, key=lambda r: (r["method"], r["cluster_id"], r["item_id"])))
-
-
-def _image_rows(images: pa.Table) -> Iterator[dict[str, Any]]:
-    for rows in _clusters(images, [value_codes(images["pixel_sha"], {})]):
-        pixels = rows[0]["pixel_sha"]
-        ids = [row["image_id"] for row in rows]
-        yield from _cluster_rows(ids, "image", IMAGE_PIXELS, pixels, f"pixels {pixels}")
-
-
-def _sample_rows(images: pa.Table, samples: pa.Table) -> Iterator[dict[str, Any]]:
-    pixel_of = dict(
-        zip(images["image_id"].to_pylist(), images["pixel_sha"].to_pylist(), strict=True)
-    )
     n_images = pc.fill_null(pc.list_value_length(samples["image_ids"]), 0)
     is_asked = pc.and_(pc.greater(n_images, 0), pc.is_valid(samples["question"]))
     asked = samples.filter(is_asked)
-    for rows in _clusters(asked, _sample_codes(asked, pixel_of)):
-        key = _sample_key(rows[0], pixel_of)
-        evidence = f"pixels {', '.join(key[0])}; question {key[1]!r}; answer {key[2]!r}"
-        ids = [row["sample_id"] for row in rows]
-        yield from _cluster_rows(ids, "sample", SAMPLE_EXACT, canonical_json(key), evidence)
+    rows: list[dict[str, Any]] = []
+    for members in _clusters(asked, _sample_codes(asked, pictures.stands)):
+        rows += _settled(members, pictures, leaders, released)
+    return DUPLICATES.rows(sorted(rows, key=lambda r: (r["method"], r["cluster_id"], r["item_id"])))
 
 
-def _sample_codes(samples: pa.Table, pixel_of: dict[str, str]) -> list[Codes]:
+def _settled(
+    members: Sequence[dict[str, Any]],
+    pictures: Pictures,
+    leaders: int,
+    released: AbstractSet[str],
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of samples that say the same on what may be one picture."""
+    by_id = {row["sample_id"]: row for row in members}
+    kept: list[dict[str, Any]] = []
+    shown: set[tuple[str, str]] = set()
+    for name in sorted(by_id, key=lambda n: (n not in released, n)):
+        row = by_id[name]
+        leader = _leader(row, kept[:leaders], pictures)
+        if leader is None:
+            kept.append(row)
+            continue
+        dropped = _row(row, leader, pictures)
+        if (leader["sample_id"], dropped["method"]) not in shown:
+            shown.add((leader["sample_id"], dropped["method"]))
+            yield _row(leader, leader, pictures) | {
+                name: dropped[name] for name in ("method", "cluster_id", "algorithm")
+            }
+        yield dropped
+
+
+def _leader(
+    row: dict[str, Any], kept: Sequence[dict[str, Any]], pictures: Pictures
+) -> dict[str, Any] | None:
+    """Return the first kept sample on the same picture."""
+    for leader in kept:
+        if pictures.bits_apart(row["image_ids"], leader["image_ids"]) <= pictures.max_bits:
+            return leader
+    return None
+
+
+def _row(row: dict[str, Any], leader: dict[str, Any], pictures: Pictures) -> dict[str, Any]:
+    pixels = pictures.pixels(leader["image_ids"])
+    is_same = pictures.pixels(row["image_ids"]) == pixels
+    method = SAMPLE_EXACT if is_same else SAMPLE_SAME_PICTURE
+    bits = pictures.bits_apart(row["image_ids"], leader["image_ids"])
+    key = _sample_key(leader, pixels)
+    seen = (
+        f"pixels {', '.join(pixels)}" if is_same else f"pictures {bits} of {HASH_BITS} bits apart"
+    )
+    evidence = f"{seen}; question {key[1]!r}; answer {key[2]!r}"
+    return {
+        "item_id": row["sample_id"],
+        "item_kind": "sample",
+        "method": method,
+        "cluster_id": content_id("cluster", method, canonical_json(key)),
+        "kept_id": leader["sample_id"],
+        "similarity": 1.0 - bits / HASH_BITS,
+        "evidence": evidence[:MAX_EVIDENCE_CHARS],
+        "decision": Decision.DROP.value,
+        "algorithm": ALGORITHMS[method],
+    }
+
+
+def _sample_codes(samples: pa.Table, stands: Mapping[str, str]) -> list[Codes]:
     """Return the parts of each sample's key as numbers, one array per part."""
     numbers: dict[str, int] = {}
-    picture_of = {i: numbers.setdefault(sha, len(numbers)) for i, sha in pixel_of.items()}
-    pictures = value_codes(_items(samples["image_ids"]), picture_of)
+    for image, kept in stands.items():
+        numbers[image] = numbers.setdefault(kept, len(numbers))
+    pictures = value_codes(_items(samples["image_ids"]), numbers)
     answers = text_codes(samples["answer"])
     boxes = np.full(len(samples), NULL_CODE, dtype=np.int64)
     is_open = answers == NULL_CODE
@@ -94,35 +191,16 @@ def _sample_codes(samples: pa.Table, pixel_of: dict[str, str]) -> list[Codes]:
     ]
 
 
-def _sample_key(row: dict[str, Any], pixel_of: dict[str, str]) -> tuple[Any, ...]:
-    """Return the key of one sample as content; a cluster's members all have it."""
+def _sample_key(row: dict[str, Any], pixels: Sequence[str]) -> tuple[Any, ...]:
+    """Return the key of one sample as content."""
     answer = _normalised(row["answer"])
     return (
-        [pixel_of.get(i, i) for i in row["image_ids"]],
+        list(pixels),
         _normalised(row["question"]),
         answer,
         None if row["choices"] is None else [_normalised(choice) for choice in row["choices"]],
         row["boxes"] if answer is None else None,
     )
-
-
-def _cluster_rows(
-    ids: Sequence[str], kind: str, method: str, key: str, evidence: str
-) -> Iterator[dict[str, Any]]:
-    """Yield one row per distinct id of a cluster; an id that stands there twice is one item."""
-    items = sorted(set(ids))
-    if len(items) > 1:
-        cluster_id = content_id("cluster", method, key)
-        for item in items:
-            yield {
-                "item_id": item,
-                "item_kind": kind,
-                "method": method,
-                "cluster_id": cluster_id,
-                "kept_id": items[0],
-                "similarity": 1.0,
-                "evidence": evidence[:MAX_EVIDENCE_CHARS],
-            }
 
 
 def _clusters(table: pa.Table, keys: Sequence[Codes]) -> Iterator[list[dict[str, Any]]]:

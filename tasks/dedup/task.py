@@ -1,42 +1,71 @@
-"""Prefect task: exact duplicates over the whole lake, before anything is annotated or paid."""
+"""Prefect task: samples that ask the same on one picture, before anything is paid for them.
 
-from collections.abc import Iterator
+It looks at the whole lake, because a cluster may span any parts; keys come from their own parts.
+"""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from infra.catalog.catalog import Catalog
 from infra.execution import Output, PartJob, PartResult, Produced, RunContext, run_part
 from sightline.provenance import Step
-from sightline.schemas import DUPLICATES, IMAGES, SAMPLES
-from tasks.dedup.exact import IMAGE_COLUMNS, SAMPLE_COLUMNS, exact_duplicates
+from sightline.schemas import DUPLICATES, IMAGES, RELEASES, SAMPLES, TEXT_KEYS
+from tasks.dedup.exact import PICTURE_COLUMNS, SAMPLE_COLUMNS, Pictures
+from tasks.dedup.inputs_task import PICTURES_PART, inputs_of, rows_of, stands
+from tasks.dedup.key_rows import READ_COLUMNS
+from tasks.dedup.params import DedupParams
+from tasks.dedup.ranks import released_samples
+from tasks.dedup.rules import question_rule
+from tasks.dedup.samples import all_sample_duplicates
 from tasks.part_task import part_task
 
-STEP = Step(name="dedup", version=1)
-EXACT_PART = "exact"
-"""The one part this step writes: a cluster may span any parts of the lake."""
+STEP = Step(name="dedup", version=2)
 
 
 @part_task(STEP.name)
-def find_duplicates(part: str, image_parts: list[str], context: RunContext) -> PartResult:
-    """Return what was done; unchanged samples and images are not compared again.
+def find_same_samples(
+    part: str, sample_parts: Sequence[str], image_parts: Sequence[str],
+    params: DedupParams, context: RunContext,
+) -> PartResult:  # fmt: skip
+    """Return what was done; unchanged samples are not compared again.
 
     Args:
-        part: `EXACT_PART`.
-        image_parts: parts of `images` that sources brought; crops take no part.
+        part: of `duplicates`.
+        sample_parts: parts of `samples`.
+        image_parts: parts of `images` that sources brought.
+        params: what decides.
         context: of the run.
     """
-    lake = context.lake
-    samples = lake.parts(SAMPLES)
-    images = [p for p in lake.parts(IMAGES) if p.part in set(image_parts)]
+    lake, rule = context.lake, question_rule(params)
+    keyed = sample_parts if rule else ()
+    releases = [p.part for p in lake.parts(RELEASES)]
     job = PartJob(
         step=STEP,
         part=part,
-        identity={},
-        inputs=[f"{p.table}/{p.part}/{p.fingerprint}" for p in [*images, *samples]],
+        identity=asdict(params),
+        inputs=inputs_of(
+            lake,
+            {
+                SAMPLES: sample_parts,
+                TEXT_KEYS: keyed,
+                DUPLICATES: [PICTURES_PART],
+                RELEASES: releases,
+            },
+        ),
         outputs=[Output(DUPLICATES, part)],
-        rows_in=sum(p.rows for p in samples),
+        rows_in=rows_of(lake, SAMPLES, sample_parts),
     )
-    return run_part(context, job, lambda: _duplicates(context, image_parts))
 
+    def compute() -> Iterator[Produced]:
+        images = lake.read(IMAGES, parts=image_parts, columns=PICTURE_COLUMNS)
+        pictures = Pictures.of(images, stands(lake), params.image_bits)
+        samples = lake.read(SAMPLES, parts=sample_parts, columns=SAMPLE_COLUMNS)
+        keys = lake.read(TEXT_KEYS, parts=keyed, columns=READ_COLUMNS)
+        with Catalog(lake) as catalog:
+            released = released_samples(catalog.query)
+        yield Produced(
+            DUPLICATES,
+            all_sample_duplicates(samples, keys, pictures, rule, params.leaders, released),
+        )
 
-def _duplicates(context: RunContext, image_parts: list[str]) -> Iterator[Produced]:
-    images = context.lake.read(IMAGES, parts=image_parts, columns=IMAGE_COLUMNS)
-    samples = context.lake.read(SAMPLES, columns=SAMPLE_COLUMNS)
-    yield Produced(DUPLICATES, exact_duplicates(images, samples))
+    return run_part(context, job, compute)

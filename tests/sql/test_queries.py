@@ -28,7 +28,7 @@ def test_query_states_purpose_grain_and_parameters(name: str):
 @pytest.mark.parametrize("name", QUERIES)
 def test_query_on_an_empty_lake_runs(name: str):
     found = ask(name, {})
-    assert len(found) == (10 if name == "yield_funnel" else 0)
+    assert len(found) == (11 if name == "yield_funnel" else 0)
 
 
 @pytest.mark.parametrize("name", QUERIES)
