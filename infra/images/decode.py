@@ -65,6 +65,7 @@ _DECODER_ERRORS: Final = (
 _GREY16_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _TIFF_BITS_PER_SAMPLE: Final = 258
 _PNG_SIGNATURE_BYTES: Final = 8
+_REDUCTIONS: Final = (8, 4, 2)
 
 
 class ImageProblem(Exception):  # noqa: N818 - a verdict on one row, not a fault of the program
@@ -134,7 +135,31 @@ def decode(
     return _guarded(lambda: _decode(data, max_pixels, min_side))
 
 
-def _decode(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
+def decode_reduced(
+    data: bytes, keep_side: int, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
+) -> DecodedImage:
+    """Return the picture as `decode` does, but perhaps smaller: enough for hashes and small views.
+
+    A JPEG is reduced while it is decoded to the smallest of 1/1, 1/2, 1/4 and 1/8 with both sides
+    at least `keep_side` (the steps between them are slower than no reduction); every other format
+    comes whole.  The size depends on the bytes alone.
+
+    Args:
+        data: the encoded file.
+        keep_side: pixels that the shorter side keeps, if it has them.
+        max_pixels: most pixels the header may declare; checked before decoding.
+        max_bytes: longest file.
+
+    Raises:
+        ImageProblem: with the code for `failures`, the same that `decode` gives.
+    """
+    if len(data) > max_bytes:
+        detail = f"expected at most {max_bytes} bytes, found {len(data)}"
+        raise ImageProblem(Failure.IMAGE_TOO_LARGE, detail)
+    return _guarded(lambda: _decode(data, max_pixels, 1, keep_side))
+
+
+def _decode(data: bytes, max_pixels: int, min_side: int, keep_side: int = 0) -> DecodedImage:
     image = _open(data)
     header = _header_of(image, data)
     size = f"found {header.width} x {header.height}"
@@ -144,7 +169,8 @@ def _decode(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
     if min(header.width, header.height) < min_side:
         detail = f"expected sides of at least {min_side} px, {size}"
         raise ImageProblem(Failure.IMAGE_TOO_SMALL, detail)
-    stored = _jpeg_rgb(image, data) if header.format in {"jpeg", "mpo"} else _rgb(image)
+    is_jpeg = header.format in {"jpeg", "mpo"}
+    stored = _jpeg_rgb(image, data, keep_side) if is_jpeg else _rgb(image)
     return DecodedImage(upright(stored, header.orientation), header)
 
 
@@ -230,11 +256,17 @@ def _png_exif(data: bytes) -> bytes:
     return b""
 
 
-def _jpeg_rgb(image: Image.Image, data: bytes) -> RGB:
+def _jpeg_rgb(image: Image.Image, data: bytes, keep_side: int) -> RGB:
     try:
-        return decode_strict(data)
+        return decode_strict(data, _reduced_size(image.size, keep_side))
     except JpegUnsupportedError:
         return _rgb(image)
+
+
+def _reduced_size(size: tuple[int, int], keep_side: int) -> tuple[int, int]:
+    """Return the stored width and height to ask for; zeros ask for all pixels."""
+    by = next((by for by in _REDUCTIONS if keep_side and min(size) >= by * keep_side), 1)
+    return (0, 0) if by == 1 else (-(-size[0] // by), -(-size[1] // by))
 
 
 def _rgb(image: Image.Image) -> RGB:
