@@ -16,11 +16,12 @@ class ImageParams:
     Fields:
         max_bits: most bits of 256 two pHashes may differ by to be one picture.
         view_bits: most bits of 64 a picture may differ by from a view of another one.
-        leaders: kept members of one pHash bucket that a further member is compared with.
+        looks: charts and documents that one may be compared with, pixel by pixel, and found
+            different from before it is kept; bounds the work on pictures drawn from one template.
         finds_views: whether crops and flips are looked for; they are reported, never dropped.
     """
 
     max_bits: int = 24
     view_bits: int = 8
-    leaders: int = 64
+    looks: int = 32
     finds_views: bool = True

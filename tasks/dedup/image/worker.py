@@ -1,8 +1,22 @@
-"""The worker that turns stored images into `image_keys` rows."""
+"""The worker that turns stored images into `image_keys` rows.
+
+Rows come out in the order they came in; a picture that cannot be decoded is a failure of its own
+row only.
+"""
+
+from typing import Any
 
 import pyarrow as pa
 
-from infra.pool.workers import WorkerOutput
+from infra.images.decode import ImageProblem
+from infra.pool.workers import RowFailure, WorkerOutput
+from sightline.schemas import IMAGE_KEYS
+from tasks.dedup.image.keys import image_key
+from tasks.dedup.image.params import KEY_ALGORITHM
+from tasks.dedup.image.views import VIEW_NAMES
+
+FACTORY = "tasks.dedup.image.worker:ImageKeyWorker"
+"""For a `WorkerSpec`."""
 
 
 class ImageKeyWorker:
@@ -10,4 +24,23 @@ class ImageKeyWorker:
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:
         """Return a row per readable picture, in the batch's order."""
-        raise NotImplementedError
+        rows: list[dict[str, Any]] = []
+        failures: list[RowFailure] = []
+        for row in batch.select(["image_id", "bytes", "phash"]).to_pylist():
+            try:
+                rows.append(_row(row["image_id"], row["bytes"], row["phash"]))
+            except ImageProblem as problem:
+                failures.append(RowFailure(row["image_id"], problem.code, problem.detail))
+        return WorkerOutput(IMAGE_KEYS.rows(rows), tuple(failures))
+
+
+def _row(image_id: str, data: bytes, phash: str | None) -> dict[str, Any]:
+    key = image_key(data, phash)
+    return {
+        "image_id": image_id,
+        "algorithm": KEY_ALGORITHM,
+        "phash": key.phash,
+        "view_hashes": key.view_hashes.tolist(),
+        "view_names": list(VIEW_NAMES),
+        "is_photo": key.is_photo,
+    }

@@ -1,0 +1,60 @@
+"""The keys of one image, from its bytes: pHash, views, kind.
+
+Pixels are decoded at reduced size, which depends on the bytes alone.  The pHash that ingest stored
+is of all pixels and is taken as it is; a pHash made here is within 12 bits of it (half of 245 real
+JPEGs: equal), so use one way on both sides where the limit is tight.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from infra.images.decode import decode_reduced
+from infra.images.pixels import phash256
+from tasks.dedup.image.hashes import phash_bytes
+from tasks.dedup.image.kind import tones
+from tasks.dedup.image.views import view_hashes
+
+KEEP_SIDE: Final = 192
+"""Pixels the shorter side keeps: three per sample of the pHash, one per cell of the views."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageKey:
+    """What one image is compared by.
+
+    Fields:
+        phash: 32 bytes; None for a picture without structure.
+        view_hashes: int64, one per `VIEWS`.
+        is_photo: certainly a photo.
+    """
+
+    phash: bytes | None
+    view_hashes: npt.NDArray[np.int64]
+    is_photo: bool
+
+
+def image_key(data: bytes, phash_hex: str | None = None) -> ImageKey:
+    """Return the keys of an encoded image.
+
+    Args:
+        data: the encoded file.
+        phash_hex: `images.phash`, where it is known.
+
+    Raises:
+        ImageProblem: with the code for `failures`.
+    """
+    rgb = decode_reduced(data, KEEP_SIDE).rgb
+    phash = phash_bytes(phash_hex or phash256(rgb))
+    return ImageKey(phash, view_hashes(rgb), tones(rgb).is_photo)
+
+
+def quick_phash(data: bytes) -> bytes | None:
+    """Return the pHash alone, or None for a picture without structure.
+
+    Raises:
+        ImageProblem: with the code for `failures`.
+    """
+    return phash_bytes(phash256(decode_reduced(data, KEEP_SIDE).rgb))

@@ -1,0 +1,91 @@
+"""Looks at pairs of stored images: which say the same, which are parts or mirror pictures.
+
+Bytes are asked for in portions, all of a portion at once, so a reader over a lake reads each part
+once per portion and memory stays at `PORTION` pairs of files.  A verdict is a function of the two
+files alone.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from infra.images.decode import ImageProblem, decode
+from infra.images.pixels import thumbnail
+from tasks.dedup.image.layout import difference
+
+RGB = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+ReadBytes = Callable[[Sequence[str]], Mapping[str, bytes]]
+"""Returns the stored bytes of the image ids asked for; they are few: candidates only."""
+
+PORTION: Final = 128
+GLANCE_SIDE: Final = 256
+"""Most different pairs already differ at this size, which is remembered and cheap to compare."""
+_GLANCES: Final = 4096
+_DECODED: Final = 16
+
+
+class Pictures:
+    """Decoded pictures of one portion at a time, by image id."""
+
+    def __init__(self, read: ReadBytes) -> None:
+        self._read = read
+        self._bytes: Mapping[str, bytes] = {}
+        self._decoded: OrderedDict[str, RGB | None] = OrderedDict()
+        self._glances: OrderedDict[str, RGB | None] = OrderedDict()
+
+    def portions(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+        """Yield `pairs` in portions; while one is out, its pictures can be asked for."""
+        for start in range(0, len(pairs), PORTION):
+            portion = pairs[start : start + PORTION]
+            self._bytes = self._read(sorted({image for pair in portion for image in pair}))
+            yield portion
+
+    def rgb(self, image: str) -> RGB | None:
+        """Return the upright pixels, or None for an image that is gone or does not decode."""
+        return _remembered(self._decoded, image, self._pixels, _DECODED)
+
+    def say_the_same(self, one: str, other: str) -> bool:
+        """Return whether two charts or documents agree in every place."""
+        return _agree(self._glance(one), self._glance(other)) and _agree(
+            self.rgb(one), self.rgb(other)
+        )
+
+    def _glance(self, image: str) -> RGB | None:
+        return _remembered(self._glances, image, self._thumbnail, _GLANCES)
+
+    def _thumbnail(self, image: str) -> RGB | None:
+        rgb = self.rgb(image)
+        return None if rgb is None else thumbnail(rgb, GLANCE_SIDE)
+
+    def _pixels(self, image: str) -> RGB | None:
+        data = self._bytes.get(image)
+        if data is None:
+            return None
+        try:
+            return decode(data).rgb
+        except ImageProblem:
+            return None
+
+
+def _agree(one: RGB | None, other: RGB | None) -> bool:
+    return one is not None and other is not None and difference(one, other).is_same
+
+
+def _remembered(
+    known: OrderedDict[str, RGB | None],
+    image: str,
+    make: Callable[[str], RGB | None],
+    size: int,
+) -> RGB | None:
+    """Return `make(image)`, from `known` if it is there; the longest unused is forgotten."""
+    if image in known:
+        known.move_to_end(image)
+        return known[image]
+    made = known[image] = make(image)
+    if len(known) > size:
+        known.popitem(last=False)
+    return made
