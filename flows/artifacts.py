@@ -23,6 +23,7 @@ from infra.catalog.catalog import Catalog, CheckResult
 
 TABLES: Mapping[str, tuple[str, str]] = {
     "yield-funnel": ("yield_funnel.sql", "How many rows each stage kept, and what was lost where."),
+    "duplicate-tiers": ("duplicate_tiers", "Duplicates by kind, tier and what follows."),
     "failures-by-code": ("failures.sql", "Rows that could not be used, by step and code."),
     "teacher-cost": ("cost.sql", "Calls made and reused, tokens and dollars by step."),
     "teacher-calls": ("calls.sql", "Outcomes, latency and size of all calls in the ledger."),
@@ -62,6 +63,14 @@ def publish_batches(catalog: Catalog) -> None:
         key="teacher-batches",
         description="Batches of teacher calls, newest first.",
     )
+
+
+def publish_duplicates(catalog: Catalog) -> None:
+    """Publish what each tier of deduplication found, and the funnel as it is now."""
+    for key in ("duplicate-tiers", "yield-funnel"):
+        query, description = TABLES[key]
+        rows = _plain_rows(catalog.run_query(query))
+        create_table_artifact(table=rows, key=key, description=description)
 
 
 def publish_checks(checks: Sequence[CheckResult]) -> None:

@@ -16,12 +16,14 @@ from infra.lake.lake import Lake
 from infra.prefect_api.server import prefect_api, use
 from infra.settings import load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
+from sightline.errors import UsageError
 from sightline.reader import sql_files
 from tasks.ingest.pilot_rows import PilotSize
 
 if TYPE_CHECKING:
     from flows.batch import BatchBuild
     from flows.closing import BuildSummary
+    from flows.dedup import DedupSummary
     from flows.reparse import RereadSummary
 
 EXIT_DONE, EXIT_PROBLEMS = 0, 1
@@ -69,6 +71,32 @@ def reparse_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> s
         given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
         summary: RereadSummary = run_flow("reparse", given)
     return summary.text()
+
+
+def dedup_lake(lake: str | None, recipe: str | None, overrides: Sequence[str]) -> None:
+    """Find the duplicates of a lake as it stands, and print what each tier found.
+
+    Raises:
+        UsageError: the recipe or a setting is not usable; nothing was started.
+        DedupFailedError: some task runs failed; the others are committed.
+    """
+    settings = load_settings(lake=lake)
+    configure_logging(settings)
+    set_environment(process_environment(settings))
+    if overrides and recipe is None:
+        msg = "expected --recipe with --set: there is nothing to change without a recipe"
+        raise UsageError(msg)
+    if recipe is not None:
+        load_recipe(recipe, overrides)
+    with prefect_api(settings) as session:
+        use(session)
+        given = {"lake": settings.lake, "recipe": recipe, "overrides": list(overrides)}
+        summary: DedupSummary = run_flow("dedup", given)
+    _say(f"\n{summary.sentence()}\n")
+    catalog = Catalog(Lake(settings.lake, settings.storage))
+    for name in ("duplicate_tiers", "yield_funnel"):
+        _say(f"{_purpose(name)}  (sql/queries/{name}.sql)")
+        _say(text_table(catalog.run_query(name)))
 
 
 def build_in_batches(recipe: str, lake: str | None, overrides: Sequence[str], *, wait: bool) -> int:

@@ -132,6 +132,24 @@ def reparse(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) 
 
 
 @app.command()
+def dedup(
+    lake: Lake = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="Whose parameters decide; default: the defaults."),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Find the duplicates of a lake as it stands; say what each tier found and what is left.
+
+    Example: sightline dedup --recipe demo --set steps.dedup.questions=drop
+    """
+    from flows.building import dedup_lake
+
+    dedup_lake(lake, recipe, overrides or [])
+
+
+@app.command()
 def sql(
     query: Annotated[str | None, typer.Argument(help="One SELECT.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="File with it.")] = None,
