@@ -5,7 +5,7 @@
 
 Corpora: templated rationales, natural text, real text; texts of fewer than `rows` rows are taken
 whole.  The oracle joins all pairs with Jaccard >= tau over word 5-grams and keeps greedily in row
-order.  Peers run as their documentation says, with 14 bands of 8 where they have bands.  Sightline
+order.  Peers run as their documentation says, with as many bands as ours where they have bands.  Sightline
 is shown without its joint key (so that it answers the same question), then with the guard on
 protected tokens, which keeps rows apart that differ in a number, unit, negation or option.
 Prints one JSON object and, if a goal is missed, ends with status 1.
@@ -33,7 +33,8 @@ from benchmarks.dedup_corpora.templated import templated
 from benchmarks.measuring.decisions import Decisions, Truth, judged
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.peer_runs import NOT_RUN, PEERS, PeerError, run_peer
-from benchmarks.measuring.text_dedup_runs import decide, token_differences
+from benchmarks.measuring.text_dedup_runs import PARAMS, decide, token_differences
+from tasks.dedup.text.keys import TextKeyParams
 
 GOAL_RESIDUAL: Final = 0.002
 GOAL_DIFFERENCE: Final = 0.003
@@ -53,7 +54,8 @@ def main() -> None:
     """Judge every scheme on every corpus and print the result."""
     given = arguments()
     packages = ("numba", "pyarrow", "numpy")
-    found: dict[str, Any] = {"machine": machine(*packages), "tau": given.tau, "corpora": {}}
+    found: dict[str, Any] = {"machine": machine(*packages), "tau": given.tau}
+    found |= {"bands": f"{PARAMS.bands}x{PARAMS.rows}", "corpora": {}}
     for name, texts in corpora(given).items():
         if texts:
             found["corpora"][name] = row = schemes(texts, given)
@@ -81,9 +83,15 @@ def schemes(texts: list[str], given: argparse.Namespace) -> dict[str, Any]:
             "seconds": round(time.perf_counter() - began, 1),
         },
     }
-    for name, guard in ((OURS, False), (f"{OURS} with guard", True)):
+    variants = {
+        OURS: (False, PARAMS),
+        f"{OURS} with guard": (True, PARAMS),
+        f"{OURS} 14x8": (False, TextKeyParams(bands=14, rows=8)),
+    }
+    for name, (guard, params) in variants.items():
         began = time.perf_counter()
-        decisions = decide(pa.array(texts, pa.large_string()), given.tau, guard=guard)
+        column = pa.array(texts, pa.large_string())
+        decisions = decide(column, given.tau, guard=guard, params=params)
         row[name] = judged(decisions, truth) | {"seconds": round(time.perf_counter() - began, 2)}
     return row | peers(texts, truth, given)
 

@@ -106,7 +106,8 @@ def questions_in(files: list[Path]) -> list[str]:
 def cosines(pairs: list[tuple[str, str]], embed: Embed) -> npt.NDArray[np.float32]:
     """Return the cosine of every pair."""
     left, right = (normalised(embed(list(texts))) for texts in zip(*pairs, strict=True))
-    return (left * right).sum(axis=1)
+    found: npt.NDArray[np.float32] = (left * right).sum(axis=1)
+    return found
 
 
 def threshold(rows: list[dict[str, Any]], embed: Embed) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.measuring.text_dedup_runs import PARAMS
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 RUNNERS: Final = ROOT / "benchmarks" / "peers"
 PEERS: Final = ("datasketch", "rensa", "daft", "datatrove", "text_dedup", "semhash")
@@ -41,6 +43,7 @@ def run_peer(
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
         out = Path(folder) / "out.json"
         command = [str(python), str(RUNNERS / f"dedup_{name}.py"), str(texts), str(out)]
+        command += ["--bands", str(PARAMS.bands), "--rows-per-band", str(PARAMS.rows)]
         threads = dict.fromkeys(("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "DAFT_NUM_THREADS"), "1")
         env = os.environ | threads | {"PYTHONPATH": f"{RUNNERS}:{ROOT}"}
         try:

@@ -11,8 +11,8 @@ from tasks.dedup.settle.resolve import Settled, salted, settle
 from tasks.dedup.settle.similarity import Jaccard
 from tasks.dedup.text.keys import TextKeyParams, TextKeys, text_keys
 
-PARAMS: Final = TextKeyParams(bands=14, rows=8)
-"""The bands every peer with bands is run with."""
+PARAMS: Final = TextKeyParams()
+"""The project's own; every peer with bands is run with the same number and size of bands."""
 
 
 def settled(keys: TextKeys, tau: float, *, guard: bool = False) -> Settled:
@@ -22,9 +22,11 @@ def settled(keys: TextKeys, tau: float, *, guard: bool = False) -> Settled:
     return settle(bands, keys.n_tokens > 0, np.arange(len(keys)), similarity)
 
 
-def decide(texts: pa.Array, tau: float, *, guard: bool) -> Decisions:
+def decide(
+    texts: pa.Array, tau: float, *, guard: bool = False, params: TextKeyParams = PARAMS
+) -> Decisions:
     """Return what Sightline decides about `texts`."""
-    found = settled(text_keys(texts, PARAMS), tau, guard=guard)
+    found = settled(text_keys(texts, params), tau, guard=guard)
     rows = np.arange(len(texts))
     return Decisions(found.is_kept, np.where(found.is_kept, rows, found.kept_by))
 

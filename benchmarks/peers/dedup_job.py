@@ -1,6 +1,6 @@
 """What a deduplication peer is given and gives back; runs in the peer's own environment.
 
-    python dedup_<peer>.py TEXTS.parquet OUT.json [--rows-per-band 8 --bands 14]
+    python dedup_<peer>.py TEXTS.parquet OUT.json [--bands 16 --rows-per-band 7]
 
 The answer names for every row the row that stays in its place, itself if it stays, null if the
 peer does not say.
