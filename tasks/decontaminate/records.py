@@ -151,7 +151,7 @@ def _delimiter(path: Path) -> str:
 
 def _header(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             return next(csv.reader(file, delimiter=_delimiter(path)), [])
     except (OSError, ValueError, csv.Error) as exc:
         raise _unreadable(path, "CSV", exc) from exc
