@@ -27,6 +27,7 @@ from tasks.decontaminate.texts import (
     RunIndex,
     Units,
     run_set,
+    scan,
     shown,
     with_choices,
     word_counts,
@@ -160,7 +161,7 @@ class Comparison:
         """Yield the rows of shared runs."""
         column = pa.array(texts, pa.large_string())
         words = word_counts(column)
-        scanned = {n: index.scan(column) for n, index in self.runs.items()}
+        scanned = scan(self.runs, column)
         counts["compared"] += len(ids)
         counts["without_text"] += int((words == 0).sum())
         counts["too_short_for_runs"] += int(((words > 0) & (words < SHORT_TOKENS)).sum())

@@ -7,7 +7,7 @@ Whether a run is a template is decided by the benchmark alone; if it depended on
 part that is added would change what older parts were told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -141,25 +141,25 @@ class RunIndex:
 
     def scan(self, texts: pa.Array) -> Scanned:
         """Return the texts that share runs with the benchmark, in order."""
+        return scan({self.n: self}, texts)[self.n]
+
+    def scan_block(self, block: Block, words: Tokens, first: int) -> Scanned:
+        """Return the hits in one block of texts, of which the first has the number `first`."""
+        offsets, hashes = grams(words.offsets, words.hashes, self.n, self.n == WHOLE)
+        found = self.runs.find(hashes)
+        known = np.flatnonzero(found >= 0)
+        own = known[~self.is_template[found[known]]]
+        rows = _rows_of(own, offsets)
+        starts = np.searchsorted(own, offsets[rows])
+        ends = np.searchsorted(own, offsets[rows + 1])
         hits: list[Hit] = []
-        template_only = first = 0
-        for block in blocks(texts):
-            words = tokens(block)
-            offsets, hashes = grams(words.offsets, words.hashes, self.n, self.n == WHOLE)
-            found = self.runs.find(hashes)
-            known = np.flatnonzero(found >= 0)
-            own = known[~self.is_template[found[known]]]
-            rows = _rows_of(own, offsets)
-            template_only += len(np.setdiff1d(_rows_of(known, offsets), rows))
-            starts = np.searchsorted(own, offsets[rows])
-            ends = np.searchsorted(own, offsets[rows + 1])
-            for row, start, end in zip(rows.tolist(), starts, ends, strict=True):
-                unit, share = self._best(np.unique(found[own[start:end]]))
-                at = int(words.offsets[row] + own[start] - offsets[row])
-                run = _run_text(block, words, at, min(at + self.n, int(words.offsets[row + 1])))
-                hits.append(Hit(first + row, unit, share, run))
-            first += len(block.starts)
-        return Scanned(hits, template_only)
+        for row, start, end in zip(rows.tolist(), starts, ends, strict=True):
+            unit, share = self._best(np.unique(found[own[start:end]]))
+            at = int(words.offsets[row] + own[start] - offsets[row])
+            run = _run_text(block, words, at, min(at + self.n, int(words.offsets[row + 1])))
+            hits.append(Hit(first + row, unit, share, run))
+        only_templates = np.setdiff1d(_rows_of(known, offsets), rows)
+        return Scanned(hits, len(only_templates))
 
     def _best(self, runs: Numbers) -> tuple[int, float]:
         """Return the unit that these runs cover best, and how much of it."""
@@ -191,6 +191,20 @@ class RunIndex:
         _, hashes = grams(words.offsets, words.hashes, self.n, self.n == WHOLE)
         at = int(np.flatnonzero(hashes == self.runs.keys[run])[0])
         return _run_text(block, words, at, min(at + self.n, int(words.offsets[1])))
+
+
+def scan(indexes: Mapping[int, RunIndex], texts: pa.Array) -> dict[int, Scanned]:
+    """Return what each index finds in `texts`, which are cut into words once for all of them."""
+    found = {n: Scanned([], 0) for n in indexes}
+    first = 0
+    for block in blocks(texts):
+        words = tokens(block)
+        for n, index in indexes.items():
+            part = index.scan_block(block, words, first)
+            found[n].hits.extend(part.hits)
+            found[n] = Scanned(found[n].hits, found[n].template_only + part.template_only)
+        first += len(block.starts)
+    return found
 
 
 def with_choices(question: str, choices: Iterable[str]) -> str:
