@@ -1,5 +1,7 @@
 """What two texts may differ in and still be duplicates, and what they may not."""
 
+# ruff: noqa: RUF001 - the characters that look alike are the cases
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,10 @@
 """Keys depend on the text of a row alone: neither case nor layout nor other rows change them."""
 
+# ruff: noqa: RUF001 - the characters that look alike are the cases
+
 import dataclasses
 import unicodedata
+from random import Random
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +56,7 @@ def test_keys_of_any_layout_equal_those_of_a_plain_array(
 
 @settings(max_examples=50, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
-def test_keys_of_rows_in_another_order_are_the_same(rows: list[str | None], random):
+def test_keys_of_rows_in_another_order_are_the_same(rows: list[str | None], random: Random):
     order = list(range(len(rows)))
     random.shuffle(order)
     keys = found(pa.array(rows, pa.string()))

@@ -1,5 +1,7 @@
 """The kernels give exactly what a slow implementation in plain Python gives."""
 
+# ruff: noqa: RUF001 - the characters that look alike are the cases
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
