@@ -82,7 +82,8 @@ facts as (
         samples.domain,
         dropped.kept_id,
         dropped.method,
-        dropped.evidence,
+        coalesce(dropped.evidence, contaminated.evidence) as evidence,
+        'contaminated: ' || contaminated.benchmark || ' ' || contaminated.rule as contamination,
         failed.code,
         failed.detail,
         best_chains.chain_id,
@@ -97,10 +98,11 @@ facts as (
         best_chains.chain_evidence,
         samples.question is not null as has_question,
         len(samples.image_ids) > 0 as has_image,
-        dropped.sample_id is null as kept,
+        dropped.sample_id is null and contaminated.sample_id is null as kept,
         annotated_images.image_id is not null as has_facts
     from samples
     left join dropped on samples.sample_id = dropped.sample_id
+    left join contaminated_samples as contaminated on samples.sample_id = contaminated.sample_id
     left join annotated_images on samples.image_ids[1] = annotated_images.image_id
     left join best_chains on samples.sample_id = best_chains.sample_id
     left join failed on samples.sample_id = failed.sample_id
@@ -114,6 +116,7 @@ reached as (
         facts.kept_id,
         facts.method,
         facts.evidence,
+        facts.contamination,
         facts.code,
         facts.detail,
         facts.chain_id,
@@ -161,7 +164,7 @@ select
         when not own_rationale then 'own_rationale'
     end as lost_at,
     case
-        when not kept then 'duplicate: ' || method
+        when not kept then coalesce('duplicate: ' || method, contamination)
         when not has_image then 'no image'
         when not has_question then 'no question'
         when not begun then coalesce(code, 'not asked')
