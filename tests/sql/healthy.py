@@ -23,6 +23,10 @@ def healthy() -> Rows:
         "text_keys": [
             {"item_id": item, "item_kind": "sample", "bands": [1], "shingles": [2]}
             for item in ("s1", "s2", "s3")
+        ]
+        + [
+            {"item_id": "c1", "item_kind": "chain", "exact_key": 7, "image_ids": [IMAGE_A]},
+            {"item_id": "c2", "item_kind": "chain", "exact_key": 7, "image_ids": [IMAGE_B]},
         ],
         "embeddings": [{"item_id": "s1", "item_kind": "sample", "embedding": [0.6, 0.8]}],
         "duplicates": [_duplicate("s2"), _duplicate("s3")],
@@ -85,7 +89,13 @@ def _samples() -> list[dict[str, Any]]:
 
 
 def _duplicate(item: str) -> dict[str, Any]:
-    return {"item_id": item, "item_kind": "sample", "method": "exact", "kept_id": "s2"}
+    return {
+        "item_id": item,
+        "item_kind": "sample",
+        "method": "exact",
+        "kept_id": "s2",
+        "similarity": 1.0,
+    }
 
 
 def _match() -> dict[str, Any]:

@@ -44,6 +44,14 @@ def without(table: str, index: int) -> Break:
     return remove
 
 
+def below_threshold(method: str, similarity: float) -> Break:
+    def lower(rows: Rows) -> None:
+        rows["runs"][0] |= {"parameters_json": '{"similarity": 0.8, "image_bits": 24}'}
+        rows["duplicates"][1] |= {"method": method, "similarity": similarity}
+
+    return lower
+
+
 BREAKS: dict[str, dict[str, Break]] = {
     "unique_keys": {table: doubled(table) for table in CONTRACTS if table != "ledger"},
     "contamination_has_benchmark": {
@@ -83,6 +91,16 @@ BREAKS: dict[str, dict[str, Break]] = {
     "duplicates_keep_one": {
         "chain of drops": added("duplicates", item_id="s2", kept_id="s1", method="near"),
         "kept is missing": changed("duplicates", 1, kept_id="s9"),
+        "kept chain is missing": added(
+            "duplicates", item_id="c1", item_kind="chain", kept_id="c9", method="near"
+        ),
+    },
+    "duplicates_verified": {
+        "unknown decision": changed("duplicates", 1, decision="perhaps"),
+        "other pixels": changed("duplicates", 1, method="sample_exact", similarity=0.99),
+        "below its run's threshold": below_threshold("chain_near", 0.79),
+        "too many bits apart": below_threshold("image_phash", 0.9),
+        "more than equal": changed("duplicates", 1, similarity=1.5),
     },
     "box_ranges": {
         "outside the image": changed("samples", 0, boxes=[[0.0, 0.0, 101.0, 50.0]]),
@@ -171,6 +189,14 @@ def test_check_on_a_broken_lake_returns_the_offending_rows(check: str, name: str
 def test_failure_codes_listed_in_the_check_are_those_of_the_errors_module():
     listed = CHECKS["failure_codes"].read_text().split("code not in (")[1]
     assert re.findall(r"'([a-z_0-9]+)'", listed) == [code.value for code in Failure]
+
+
+def test_reported_member_may_name_one_that_was_dropped():
+    rows = healthy()
+    rows["duplicates"].append(
+        rows["duplicates"][0] | {"method": "sample_question", "kept_id": "s3", "decision": "report"}
+    )
+    assert not answer(connect(rows), CHECKS["duplicates_keep_one"].read_text())
 
 
 def test_undecided_relation_in_both_directions_is_no_offence():

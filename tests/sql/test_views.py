@@ -47,7 +47,7 @@ def test_view_file_states_its_grain_and_lists_its_columns(path: Path):
 
 def test_funnel_ends_with_as_many_samples_as_accepted_traces_has():
     con = connect(healthy())
-    ends = answer(con, "select n_rows from funnel where stage = 'accepted'")
+    ends = answer(con, "select n_rows from funnel where stage = 'own_rationale'")
     traces = answer(con, "select count(distinct sample_id) as n_rows from accepted_traces")
     assert ends == traces == [{"n_rows": 1}]
 
