@@ -7,11 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.images.decode import decode
-from infra.images.pixels import pixel_sha
-from sightline.ids import image_id
 from sightline.schemas import DUPLICATES, IMAGES, SAMPLES
-from tasks.dedup.exact import IMAGE_COLUMNS, SAMPLE_COLUMNS, exact_duplicates
+from tasks.dedup.exact import PICTURE_COLUMNS, SAMPLE_COLUMNS, Pictures, sample_duplicates
 
 Rows = list[dict[str, Any]]
 
@@ -21,9 +18,10 @@ def table(contract: Any, columns: tuple[str, ...], rows: Rows) -> pa.Table:
     return pa.Table.from_pylist([dict.fromkeys(columns) | row for row in rows], schema)
 
 
-def images(*pairs: tuple[str, str], **more: Any) -> pa.Table:
-    rows = [{"image_id": i, "pixel_sha": sha} | more for i, sha in pairs]
-    return table(IMAGES, IMAGE_COLUMNS, rows)
+def pictures(*facts: tuple[str, str, int], **stands: str) -> Pictures:
+    """Images as (id, pixels, hash), and the image that stands for some of them."""
+    rows = [{"image_id": i, "pixel_sha": sha, "phash": f"{bits:064x}"} for i, sha, bits in facts]
+    return Pictures.of(table(IMAGES, PICTURE_COLUMNS, rows), stands, max_bits=24)
 
 
 def samples(*rows: dict[str, Any]) -> pa.Table:
@@ -34,8 +32,12 @@ def samples(*rows: dict[str, Any]) -> pa.Table:
     return table(SAMPLES, SAMPLE_COLUMNS, full)
 
 
-NO_SAMPLES = samples()
-PICTURES = images(("i1", "p1"), ("i2", "p1"), ("i3", "p3"))
+FAR = (1 << 100) - 1
+PICTURES = pictures(("i1", "p1", 0), ("i2", "p1", 0), ("i3", "p3", FAR), i2="i1")
+
+
+def found_among(rows: pa.Table, seen: Pictures = PICTURES) -> pa.Table:
+    return sample_duplicates(rows, seen, leaders=64)
 
 
 def clusters(found: pa.Table, method: str) -> set[tuple[str, tuple[str, ...]]]:
@@ -53,20 +55,7 @@ def clusters(found: pa.Table, method: str) -> set[tuple[str, tuple[str, ...]]]:
 
 
 def sample_clusters(*rows: dict[str, Any]) -> set[tuple[str, tuple[str, ...]]]:
-    return clusters(exact_duplicates(PICTURES, samples(*rows)), "sample_exact")
-
-
-def test_exact_duplicates_same_pixels_in_other_bytes_keep_the_lowest_id():
-    found = exact_duplicates(images(("b", "p1"), ("a", "p1"), ("c", "p2")), NO_SAMPLES)
-    assert clusters(found, "image_pixels") == {("a", ("a", "b"))}
-    assert set(found["item_kind"].to_pylist()) == {"image"}
-    assert set(found["similarity"].to_pylist()) == {1.0}
-
-
-def test_exact_duplicates_crops_take_no_part():
-    crops = images(("c1", "p1"), ("c2", "p1"), parent_image_id="i9")
-    found = exact_duplicates(pa.concat_tables([crops, images(("i1", "p1"))]), NO_SAMPLES)
-    assert found.num_rows == 0
+    return clusters(found_among(samples(*rows)), "sample_exact")
 
 
 @pytest.mark.parametrize(
@@ -131,11 +120,10 @@ def test_exact_duplicates_several_images_compare_as_sequences():
 
 def test_exact_duplicates_same_id_twice_is_one_item():
     assert sample_clusters({"sample_id": "s"}, {"sample_id": "s"}) == set()
-    assert exact_duplicates(images(("a", "p"), ("a", "p")), NO_SAMPLES).num_rows == 0
 
 
 def test_exact_duplicates_empty_lake_gives_an_empty_table():
-    found = exact_duplicates(images(), NO_SAMPLES)
+    found = found_among(samples(), pictures())
     assert found.schema == DUPLICATES.payload
     assert found.num_rows == 0
 
@@ -158,14 +146,13 @@ def test_exact_duplicates_order_and_partition_change_nothing(
     named = [row | {"sample_id": f"s{n:02d}"} for n, row in enumerate(rows)]
     shuffled = chance.sample(named, len(named))
     parts = pa.concat_tables([samples(*shuffled[n::n_parts]) for n in range(n_parts)])
-    pictures = PICTURES.take(chance.sample(range(3), 3))
-    assert exact_duplicates(pictures, parts).equals(exact_duplicates(PICTURES, samples(*named)))
+    assert found_among(parts).equals(found_among(samples(*named)))
 
 
 @given(st.lists(statements, max_size=25))
 def test_exact_duplicates_what_is_left_holds_no_duplicate(rows: Rows):
     named = [row | {"sample_id": f"s{n:02d}"} for n, row in enumerate(rows)]
-    found = exact_duplicates(PICTURES, samples(*named)).to_pylist()
+    found = found_among(samples(*named)).to_pylist()
     dropped = {r["item_id"] for r in found if r["item_id"] != r["kept_id"]}
     left = [row for row in named if row["sample_id"] not in dropped]
     assert {r["kept_id"] for r in found if r["item_kind"] == "sample"} <= {
@@ -184,7 +171,8 @@ def test_exact_duplicates_hostile_text_is_only_text(text: str):
 
 def test_exact_duplicates_fifty_thousand_rows_take_seconds():
     ids = [f"i{n}" for n in range(30_000)]
-    pictures = images(*((i, f"p{int(i[1:]) // 2}") for i in ids))
+    facts = [(i, f"p{int(i[1:]) // 2}", 0) for i in ids]
+    seen = pictures(*facts, **{i: f"i{int(i[1:]) // 2 * 2}" for i in ids})
     rows = [
         {
             "question": f"How many, {n % 5000}?",
@@ -194,18 +182,30 @@ def test_exact_duplicates_fifty_thousand_rows_take_seconds():
         for n in range(50_000)
     ]
     started = time.perf_counter()
-    found = exact_duplicates(pictures, samples(*rows))
-    assert clusters(found, "image_pixels")
+    found = found_among(samples(*rows), seen)
+    assert clusters(found, "sample_exact")
     assert time.perf_counter() - started < 20
 
 
-@pytest.mark.parametrize("folder", ["natural_exact_dups", "neardup_images"])
-def test_exact_duplicates_distinct_real_images_share_no_pixels(real_data: Any, folder: str):
-    """Every byte-identical file is one image; what is left differs in its pixels too."""
-    found: dict[str, str] = {}
-    for path in sorted((real_data / folder / "images").iterdir()):
-        data = path.read_bytes()
-        if "corrupt" not in path.name:
-            found[image_id(data)] = pixel_sha(decode(data).rgb)
-    assert len(found) == {"natural_exact_dups": 24, "neardup_images": 31}[folder]
-    assert exact_duplicates(images(*found.items()), NO_SAMPLES).num_rows == 0
+ONES = (1 << 20) - 1
+NEAR = pictures(("i1", "p1", 0), ("i2", "p2", ONES), ("i3", "p3", ONES << 40), i2="i1", i3="i1")
+"""i2 and i3 are 20 bits from i1 and 40 from each other."""
+
+
+def test_same_question_on_a_near_picture_is_dropped_and_says_how_near():
+    found = found_among(samples({}, {"image_ids": ["i2"]}), NEAR).to_pylist()
+    kept, dropped = sorted(found, key=lambda row: row["item_id"])
+    assert (dropped["method"], dropped["decision"]) == ("sample_same_picture", "drop")
+    assert (kept["kept_id"], dropped["kept_id"]) == ("s0", "s0")
+    assert dropped["similarity"] == 1 - 20 / 256
+    assert "20 of 256 bits" in dropped["evidence"]
+
+
+def test_pictures_of_one_cluster_that_are_far_from_each_other_drop_nothing():
+    rows = samples({"image_ids": ["i2"]}, {"image_ids": ["i3"]})
+    assert found_among(rows, NEAR).num_rows == 0
+
+
+def test_released_sample_is_kept_before_one_of_a_lower_id():
+    found = sample_duplicates(samples({}, {}), PICTURES, 64, frozenset({"s1"}))
+    assert set(found["kept_id"].to_pylist()) == {"s1"}
