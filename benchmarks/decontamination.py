@@ -2,12 +2,13 @@
 
     python benchmarks/decontamination.py [--docs 100000] [--items 10000] [--data FOLDER]
 
-Speed: rationales of about 130 words (templated) and 100 words (natural) against runs of 8 and of 13
-words of a benchmark that shares nothing with them but its templates; CPU seconds of one thread,
-the cutting into words and the lookup of both lengths included, best of `--repeats`.  Recall: items
-with so many words replaced at random places, or with every number changed, on the natural corpus
-and on real questions of at least 30 words where `--data` has them.  False positives: texts of the
-same corpus that were drawn apart.  One JSON object; a goal that is missed ends with status 1.
+Speed: rationales of about 130 words (templated) and 100 words (natural) against a benchmark of
+natural texts that they share nothing with, by runs of 8 words as the default rules have it, and by
+8 and 13 together; beside them templated texts against templated ones, of which nearly all match
+many items.  CPU seconds of one thread, cutting into words included, best of `--repeats`.  Recall:
+items with so many words replaced at random places, or with every number changed, on the natural
+corpus and on real questions of at least 30 words where `--data` has them.  `matched_by_8` of a clean
+corpus counts false positives.  One JSON object; a missed goal ends with status 1.
 """
 
 import argparse
@@ -49,24 +50,34 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--data", type=Path, help="Folder of real data.")
     given = parser.parse_args()
-    speeds = {name: speed(name, given.docs, given.items, given.repeats) for name in CORPORA}
+    items = {name: list(make(given.items, seed=2)) for name, make in CORPORA.items()}
+    clean = {
+        f"{name}, runs of {' and '.join(map(str, lengths))}": speed(
+            name, indexes_of(items["natural"], lengths), given.docs, given.repeats
+        )
+        for name in CORPORA
+        for lengths in ((8,), LENGTHS)
+    }
+    all_match = indexes_of(items["templated"], (8,))
     found: dict[str, Any] = {
         "machine": machine("numba", "numpy", "pyarrow"),
         "goal_docs_per_s_core": GOAL_DOCS_PER_S,
-        "speed": speeds,
+        "benchmark_items": given.items,
+        "clean": clean,
+        "nearly_all_match": speed("templated", all_match, given.docs // 10, 1),
         "recall": {"natural": recall(list(natural(2_000, seed=9)))},
     }
     if given.data is not None:
         found["recall"]["real"] = recall(list(real_questions(given.data)))
     print(json.dumps(found, indent=2))
-    if min(s["docs_per_s_core"] for s in speeds.values()) < GOAL_DOCS_PER_S:
+    by_default = [s["docs_per_s_core"] for name, s in clean.items() if name.endswith("of 8")]
+    if min(by_default) < GOAL_DOCS_PER_S:
         sys.exit(1)
 
 
-def speed(corpus: str, docs: int, items: int, repeats: int) -> dict[str, Any]:
+def speed(corpus: str, indexes: dict[int, RunIndex], docs: int, repeats: int) -> dict[str, Any]:
     """Return documents per CPU second, and how many of them matched."""
     texts = pa.array(CORPORA[corpus](docs, seed=1), pa.large_string())
-    indexes = indexes_of(list(CORPORA[corpus](items, seed=2)))
     scan(indexes, texts.slice(0, 1000))
     best, hits = float("inf"), 0
     for _ in range(repeats):
@@ -76,7 +87,6 @@ def speed(corpus: str, docs: int, items: int, repeats: int) -> dict[str, Any]:
         best = min(best, time.thread_time() - began)
     return {
         "docs": docs,
-        "benchmark_items": items,
         "mean_bytes": round(texts.nbytes / docs),
         "docs_per_s_core": round(docs / best),
         "matched_by_8": hits,
@@ -100,14 +110,14 @@ def recall(items: Sequence[str]) -> dict[str, Any]:
     return table
 
 
-def indexes_of(texts: Sequence[str]) -> dict[int, RunIndex]:
+def indexes_of(texts: Sequence[str], lengths: Sequence[int] = LENGTHS) -> dict[int, RunIndex]:
     """Return the indexes of a benchmark that asks these questions."""
     empty: dict[str, Any] = {
         name: [] for name in ("choices", "answers", "texts", "pixels", "hashes", "problems")
     }
     rows = [empty | {"name": str(n), "question": text} for n, text in enumerate(texts)]
     units = Units.of(Benchmark.of(pa.Table.from_pylist(rows, schema=ITEMS)))
-    return {n: RunIndex.of(units, n, RuleBook(), len(rows)) for n in LENGTHS}
+    return {n: RunIndex.of(units, n, RuleBook(), len(rows)) for n in lengths}
 
 
 def replaced(text: str, n: int, rng: Random) -> str:

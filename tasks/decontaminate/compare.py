@@ -84,7 +84,8 @@ class Comparison:
         self._own = frozenset(benchmark.items["name"].to_pylist()) if is_own else frozenset()
         self.units = Units.of(benchmark)
         self.questions = self.units.only_questions()
-        self.runs = {n: RunIndex.of(self.units, n, book, n_items) for n in (N8, N13)}
+        lengths = (N8, N13) if book.decision(Rule.NGRAM13) is not None else (N8,)
+        self.runs = {n: RunIndex.of(self.units, n, book, n_items) for n in lengths}
         self.whole = RunIndex.of(self.questions, WHOLE, book, n_items)
         self._pictures = PictureIndex.of(benchmark, int(book.value(Rule.PHASH)))
 
@@ -142,8 +143,7 @@ class Comparison:
                     "most_frequent": index.templates(units, SHOWN_TEMPLATES),
                 }
                 for name, index, units in (
-                    ("ngram8", self.runs[N8], self.units),
-                    ("ngram13", self.runs[N13], self.units),
+                    *((f"ngram{n}", index, self.units) for n, index in self.runs.items()),
                     ("whole", self.whole, self.questions),
                 )
             },
@@ -171,7 +171,7 @@ class Comparison:
             (Rule.NGRAM8_SHARE, N8, self._book.value(Rule.NGRAM8_SHARE)),
             (Rule.NGRAM13, N13, 0.0),
         ):
-            for hit in scanned[n].hits:
+            for hit in scanned[n].hits if n in scanned else ():
                 if hit.share >= least:
                     yield from self._text_row(rule, ids[hit.row], kind, hit, self.units)
 

@@ -167,7 +167,7 @@ def test_bombs_and_odd_images_become_problems(real_data: Path):
 
 def test_unknown_columns_are_an_error_that_lists_them(tmp_path: Path):
     (tmp_path / "x.jsonl").write_bytes(as_jsonl([{"frage": "Was?", "bild": "a.png"}]))
-    with pytest.raises(SourceError, match="'frage', 'bild'.*--text-column"):
+    with pytest.raises(SourceError, match=r"'frage', 'bild'.*--text-column"):
         BenchmarkFiles(tmp_path / "x.jsonl")
     with pytest.raises(SourceError, match="frag"):
         BenchmarkFiles(tmp_path / "x.jsonl", Columns(texts=("frag",)))

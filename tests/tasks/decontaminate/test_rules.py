@@ -9,14 +9,18 @@ from sightline.errors import UsageError
 from tasks.decontaminate.certificate import Certificate, parts_hash, verified
 from tasks.decontaminate.rules import Decision, Rule, rule_book, stored_book
 
+OUTCOMES = (
+    "accepted_samples", "samples_dropped", "samples_under_review", "accepted_but_dropped",
+    "accepted_under_review",
+)  # fmt: skip
 CONTENT: dict[str, Any] = {
     "release": "current",
     "tables": {},
     "datasets": [],
     "benchmarks": [],
     "is_complete": False,
-    "outcome": dict.fromkeys(("accepted_samples", "samples_dropped", "samples_under_review", "accepted_but_dropped", "accepted_under_review"), 0),
-}  # fmt: skip
+    "outcome": dict.fromkeys(OUTCOMES, 0),
+}
 
 
 def test_picture_and_question_drop_and_everything_else_is_reviewed_by_default():
