@@ -7,7 +7,7 @@ natural texts that they share nothing with, by runs of 8 words as the default ru
 8 and 13 together; beside them templated texts against templated ones, of which nearly all match
 many items.  CPU seconds of one thread, cutting into words included, best of `--repeats`.  Recall:
 items with so many words replaced at random places, or with every number changed, on the natural
-corpus and on real questions of at least 30 words where `--data` has them.  `matched_by_8` of a clean
+corpus and real questions of at least 30 words where `--data` has them.  `matched_by_8` of a clean
 corpus counts false positives.  One JSON object; a missed goal ends with status 1.
 """
 
