@@ -23,6 +23,7 @@ from infra.ledger.row import CallKey
 from infra.teacher.address import checked_key, is_loopback, printable_address
 from infra.teacher.budget import Budget, Caps
 from infra.teacher.buying import EngineOptions, Spending
+from infra.teacher.embedding import EMBEDDINGS_PATH, EmbeddingTransport
 from infra.teacher.endpoints import Endpoint, for_model
 from infra.teacher.engine import Teacher
 from infra.teacher.pace.breaker import OutagePolicy
@@ -31,7 +32,7 @@ from infra.teacher.pace.lane import PacePolicy
 from infra.teacher.permits import Permits
 from infra.teacher.prices import Prices
 from infra.teacher.retry import RetryPolicy
-from infra.teacher.transport import HttpReply, NoReply
+from infra.teacher.transport import HttpReply, NoReply, Transport
 from infra.teacher.types import Asker, ImagePart, Request, Response
 
 __all__ = [
@@ -71,6 +72,7 @@ class TeacherConfig:
         retry_truncated: ask once more, with twice the room, when a reply was cut.
         probe: find out whether endpoints see images before one is bought an answer.
         reserved: see `EngineOptions`.
+        embeds: whether requests are for embeddings, see `infra.teacher.embedding`.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -85,6 +87,7 @@ class TeacherConfig:
     retry_truncated: bool = True
     probe: bool = False
     reserved: Callable[[CallKey], str | None] | None = None
+    embeds: bool = False
 
     @property
     def caps(self) -> Caps:
@@ -119,7 +122,7 @@ def open_teacher(config: TeacherConfig, ledger: Ledger, permits: Permits | None 
         for_model(config.endpoints, model)
         if config.max_usd is not None:
             prices.require(model)
-    routes = {endpoint.name: OpenAITransport(endpoint) for endpoint in config.endpoints}
+    routes = {endpoint.name: _transport(endpoint, config) for endpoint in config.endpoints}
     options = EngineOptions(
         recipe=config.recipe,
         step=config.step,
@@ -138,14 +141,21 @@ def open_gatekeeper(config: TeacherConfig) -> Gatekeeper:
     return Gatekeeper(config.endpoints, Budget(config.caps), config.pace)
 
 
+def _transport(endpoint: Endpoint, config: TeacherConfig) -> Transport:
+    if config.embeds:
+        return EmbeddingTransport(OpenAITransport(endpoint, EMBEDDINGS_PATH))
+    return OpenAITransport(endpoint)
+
+
 class OpenAITransport:
-    """Posts chat completions to one endpoint.
+    """Posts chat completions, or what another path takes, to one endpoint.
 
     Connections lie in small pools: the HTTP library looks at every connection of a pool for every
     call, which at 512 connections costs more than all the rest of a call.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, path: str = CHAT_PATH) -> None:
+        self._path = path
         self.address = printable_address(endpoint.base_url)
         self._endpoint = endpoint
         self._secret = checked_key(endpoint.api_key)
@@ -162,7 +172,7 @@ class OpenAITransport:
         try:
             async with asyncio.timeout(self._endpoint.timeout_s):
                 reply = await client.post(
-                    CHAT_PATH,
+                    self._path,
                     cast_to=httpx2.Response,
                     content=body,
                     options={"headers": dict(headers)},

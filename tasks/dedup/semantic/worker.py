@@ -1,14 +1,10 @@
 """The worker that turns texts into `embeddings` rows, once per text and model."""
 
-import hashlib
-
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from infra.checkpoints import resolve
-from sightline.schemas import EMBEDDINGS
 from tasks.dedup.semantic.model import EmbeddingModel, use_threads
+from tasks.dedup.semantic.rows import embedding_rows, items_of
 
 
 class EmbeddingWorker:
@@ -38,34 +34,13 @@ class EmbeddingWorker:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Return a row per text, in the batch's order; equal texts are embedded once."""
-        rows = [row for row in batch.to_pylist() if row["text"] and row["text"].strip()]
-        texts = sorted({row["text"] for row in rows})
+        items = [item for item in items_of(batch) if item.text.strip()]
+        texts = sorted({item.text for item in items})
         embeddings = self._model.embed(texts)
         place = {text: number for number, text in enumerate(texts)}
         return embedding_rows(
-            rows,
-            embeddings[[place[row["text"]] for row in rows]],
+            items,
+            [embeddings[place[item.text]] for item in items],
             model=self._checkpoint.name,
             weights_sha=self._checkpoint.weights_sha,
         )
-
-
-def embedding_rows(
-    rows: list[dict[str, str]],
-    embeddings: npt.NDArray[np.float32],
-    *,
-    model: str,
-    weights_sha: str | None,
-) -> pa.Table:
-    """Return `embeddings` payload rows of (n, d) embeddings."""
-    return EMBEDDINGS.rows(
-        {
-            "item_id": row["item_id"],
-            "item_kind": row["item_kind"],
-            "model": model,
-            "weights_sha": weights_sha,
-            "text_sha256": hashlib.sha256(row["text"].encode("utf-8", "surrogatepass")).hexdigest(),
-            "embedding": vector.tolist(),
-        }
-        for row, vector in zip(rows, embeddings, strict=True)
-    )
