@@ -446,7 +446,7 @@ TEXT_KEYS: Final = Contract(
             _col(
                 "signature",
                 pa.binary(),
-                "Lowest byte of every permutation's minimum; empty without tokens.",
+                "A byte of every permutation's mixed minimum; empty without tokens.",
             ),
             _col(
                 "shingles",

@@ -53,8 +53,8 @@ class DedupParams:
     questions: QuestionTier = QuestionTier.REPORT
     similarity: float = 0.8
     shingle_words: int = 2
-    bands: int = 14
-    rows: int = 8
+    bands: int = 16
+    rows: int = 7
     leaders: int = 64
     seed: int = 1
 
@@ -89,8 +89,8 @@ class ChainDedupParams:
 
     similarity: float = 0.8
     shingle_words: int = 5
-    bands: int = 14
-    rows: int = 8
+    bands: int = 16
+    rows: int = 7
     leaders: int = 64
     seed: int = 1
 

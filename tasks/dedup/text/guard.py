@@ -1,9 +1,9 @@
-"""One hash per text of the multiset of its protected tokens: what no two duplicates may differ in.
+"""One hash per text of its protected tokens in order: what no two duplicates may differ in.
 
 Protected are numbers with what belongs to them, the words of `vocabulary`, single letters (options,
-variables, points), names such as "b2", and symbols of relations.  The order of tokens is free, but
-numbers with no word between them are one token in their order, so that 3/4 is not 4/3 and a box is
-not another box.  A number is compared by value as far as nothing else can be meant: 1,000 is 1000,
+variables, points), names such as "b2", and symbols of relations.  Their order counts:
+two texts that swap "left" and "right", or which bar is 5 and which is 6, hold the same tokens and
+say the opposite.  Numbers with no word between them are one token, 3/4 or a box.  A number is compared by value as far as nothing else can be meant: 1,000 is 1000,
 .5 is 0.5, 3.0 is 3 and "five" is 5, but 3.10 is not 3.1 (a section, a time) and 05 is not 5.
 The article "a" and the pronoun "i" are no options: a word follows them, after an option none does.
 Case and the amount of white space never count.  All kernels stand in this one file because the disk
@@ -114,21 +114,27 @@ def _row_guard(
             chain, word = _with_number(chain, data, (row_start, word, last), found, table)
             before, is_led = ends[word - 1], False
             continue
-        total += _ended(chain, symbols)
+        total = _then(total, _ended(chain, symbols))
         chain = _NONE
         if kinds[word] & _DIGIT:
-            total += mix(hashes[word] ^ _SYMBOL_SEED)
+            total = _then(total, mix(hashes[word] ^ _SYMBOL_SEED))
         elif ends[word] - start == 1 and data[start] < _HIGH:
-            total += _letter(data, (row_start, start, row_end), hashes[word], is_led, classes)
+            letter = _letter(data, (row_start, start, row_end), hashes[word], is_led, classes)
+            total = _then(total, letter)
         elif meaning & _PROTECTED:
-            total += mix(table[2][slot])
+            total = _then(total, mix(table[2][slot]))
         is_led = meaning & _LEAD != 0
         before = ends[word]
         word += 1
     gap = (row_start, before, row_end, row_end)
-    return total + _ended(
-        chain, _symbols(data, gap, (chain != _NONE, False, number_start), classes)
-    )
+    symbols = _symbols(data, gap, (chain != _NONE, False, number_start), classes)
+    return mix(_then(total, _ended(chain, symbols)))
+
+
+@compiled
+def _then(total: np.uint64, token: np.uint64) -> np.uint64:
+    """Return the state after one more protected token; 0 is none."""
+    return total if token == _NONE else (total ^ token) * _BASE
 
 
 @compiled

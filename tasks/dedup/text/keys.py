@@ -33,8 +33,8 @@ class TextKeyParams:
     """
 
     shingle_words: int = 5
-    bands: int = 14
-    rows: int = 8
+    bands: int = 16
+    rows: int = 7
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class TextKeys:
 
     Fields:
         exact: (n,) uint64, hash of the text but for case and white space.
-        guard: (n,) uint64, hash of the multiset of protected tokens; 0 for none.
+        guard: (n,) uint64, hash of the protected tokens in order; 0 for none.
         n_tokens: (n,) int64, words.
         bands: (n, bands) uint64, zeros without words.
         signature: (n, bands * rows) uint8, zeros without words.

@@ -156,9 +156,22 @@ def test_text_without_protected_tokens_has_no_guard():
     assert guards("the cat sits on a mat", "", "...", "I see") == [0] * 4
 
 
-def test_guard_of_words_in_another_order_is_the_same():
-    one, other = guards("a red dog, 5 cats; not left", "not left of 5 cats: dog, red")
+def test_guard_of_other_words_around_the_same_tokens_in_order_is_the_same():
+    one, other = guards("a red dog, 5 cats; not left", "the red puppy: 5 cats are not to the left")
     assert one == other
+
+
+@pytest.mark.parametrize(
+    ("one", "swapped"),
+    [
+        ("the first bar is 5, the other 6", "the first bar is 6, the other 5"),
+        ("the cup is left of a box right of a jar", "the cup is right of a box left of a jar"),
+        ("the red one is not blue", "the blue one is not red"),
+    ],
+)
+def test_guard_of_swapped_tokens_differs(one: str, swapped: str):
+    first, second = guards(one, swapped)
+    assert first != second
 
 
 @pytest.mark.parametrize("word", sorted({*PROTECTED_WORDS.split(), *NUMBER_WORDS.split()}))
