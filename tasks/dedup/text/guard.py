@@ -1,13 +1,14 @@
 """One hash per text of its protected tokens in order: what no two duplicates may differ in.
 
 Protected are numbers with what belongs to them, the words of `vocabulary`, single letters (options,
-variables, points), names such as "b2", and symbols of relations.  Their order counts:
-two texts that swap "left" and "right", or which bar is 5 and which is 6, hold the same tokens and
-say the opposite.  Numbers with no word between them are one token, 3/4 or a box.  A number is compared by value as far as nothing else can be meant: 1,000 is 1000,
-.5 is 0.5, 3.0 is 3 and "five" is 5, but 3.10 is not 3.1 (a section, a time) and 05 is not 5.
-The article "a" and the pronoun "i" are no options: a word follows them, after an option none does.
-Case and the amount of white space never count.  All kernels stand in this one file because the disk
-cache follows the file of the compiled function only.
+variables, points), names such as "b2", and symbols of relations.  Their order counts: two texts
+that swap "left" and "right", or which bar is 5 and which is 6, hold the same tokens and say the
+opposite.  Numbers with no word between them are one token, as in 3/4 or a box.  A number is
+compared by value as far as nothing else can be meant: 1,000 is 1000, .5 is 0.5, 3.0 is 3 and "five"
+is 5, but 3.10 is not 3.1 (a section, a time) and 05 is not 5.  The article "a" and the pronoun "i"
+are no options: a word follows them, after an option none does.  Case and the amount of white space
+never count.  All kernels stand in this one file because the disk cache follows the file of the
+compiled function only.
 """
 
 from typing import Final
