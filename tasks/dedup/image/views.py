@@ -71,8 +71,11 @@ def view_hashes(rgb: RGB) -> npt.NDArray[np.int64]:
     """Return a 64-bit pHash per `VIEWS`, two's complement."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
-    spectra = _MATRICES.reshape(-1, SIDE) @ small @ _MATRICES.reshape(-1, SIDE).T
-    by_window = spectra.reshape(len(_MATRICES), _LOW, len(_MATRICES), _LOW).transpose(0, 2, 1, 3)
+    # not numpy's product: its threads spin against each other where workers share cores
+    lines = _MATRICES.reshape(-1, SIDE)
+    rows = cv2.gemm(lines, small, 1.0, np.zeros(0), 0.0)
+    spectra = cv2.gemm(rows, lines, 1.0, np.zeros(0), 0.0, flags=cv2.GEMM_2_T)
+    by_window = np.asarray(spectra).reshape(len(_MATRICES), _LOW, len(_MATRICES), _LOW).transpose(0, 2, 1, 3)
     crops = by_window[_ROWS, _COLUMNS]
     return _hashed(np.concatenate([_turned_spectra(by_window[0, 0]), crops]))
 
