@@ -69,6 +69,7 @@ def submit_chain_keys(
 
 def submit_chains(params: ChainDedupParams, schedule: Schedule, pool: Pool) -> None:
     """Key and settle the chains of the whole lake, and wait for it."""
+    drop_orphans(schedule.context.lake)
     parts = chain_parts(schedule.context.lake)
     if not parts:
         return

@@ -6,6 +6,7 @@ pays for that alone.  One part is read at a time, because its rows before and af
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from flows.dataset_parts import inputs_of, source_parts
+from flows.deduping import submit_chains
 from flows.lakes import open_lake_of
 from flows.logs import open_logs
 from flows.recipe import Recipe, load_recipe
@@ -20,6 +22,7 @@ from flows.schedule import Schedule
 from infra.execution import RunContext
 from infra.git import git_tree
 from infra.lake.lake import Lake
+from infra.pool.local_pool import LocalPool
 from infra.settings import load_settings
 from infra.telemetry import NullProgress
 from sightline.errors import SightlineError
@@ -124,7 +127,7 @@ def reparse(
 
 
 def reread_parts(recipe: Recipe, lake: Lake, schedule: Schedule) -> RereadSummary:
-    """Read every stored part of the recipe's writers again."""
+    """Read every stored part of the recipe's writers again, then settle what says the same."""
     samples_parts = source_parts(lake, recipe.dataset).samples
     inputs = inputs_of(lake, samples_parts)
     work = CaseInputs(inputs.__getitem__, uses_objects=recipe.steps.ground.enabled)
@@ -137,6 +140,9 @@ def reread_parts(recipe: Recipe, lake: Lake, schedule: Schedule) -> RereadSummar
         change += before.change_to(state_of(lake, stored.part))
         parts += 1
         parts_read += any(not result.reused for result in schedule.results[n_before:])
+    if recipe.steps.dedup_chains.enabled:
+        with closing(LocalPool()) as pool:
+            submit_chains(recipe.steps.dedup_chains.params, schedule, pool)
     return RereadSummary(parts, parts_read, change)
 
 

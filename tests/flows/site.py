@@ -20,6 +20,7 @@ from tests.isolation import fresh_environment
 
 if TYPE_CHECKING:
     from flows.closing import BuildSummary
+    from flows.dedup import DedupSummary
     from flows.plan import Plan
     from flows.reparse import RereadSummary
 
@@ -70,6 +71,14 @@ class Site:
         uri = str(self.folder / "lake")
         with self.surroundings(uri, settings):
             return reparse(recipe="demo", lake=uri, overrides=list(overrides))
+
+    def dedup(self, *overrides: str, recipe: str | None = None, **settings: Any) -> "DedupSummary":
+        """Deduplicate the lake in this process, with workers in threads."""
+        from flows.dedup import dedup
+
+        uri = str(self.folder / "lake")
+        with self.surroundings(uri, {"pool": "local"} | settings):
+            return dedup(lake=uri, recipe=recipe, overrides=list(overrides))
 
     def plan(self, *overrides: str, **settings: Any) -> "Plan":
         """Plan the demo in this process."""

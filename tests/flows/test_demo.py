@@ -52,11 +52,11 @@ def test_funnel_never_grows_and_ends_with_accepted_traces(lake: Lake):
         (
             "kept",
             """select count(*) from samples where sample_id not in (
-            select item_id from duplicates where item_kind = 'sample' and item_id <> kept_id)""",
+            select item_id from dropped_items where item_kind = 'sample')""",
         ),
         ("begun", "select count(distinct subject_id) from generations"),
         ("complete", "select count(*) from chains where complete"),
-        ("accepted", "select count(distinct sample_id) from accepted_traces"),
+        ("own_rationale", "select count(distinct sample_id) from accepted_traces"),
     ],
 )
 def test_funnel_stage_equals_its_table(lake: Lake, stage: str, sql: str):

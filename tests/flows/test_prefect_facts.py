@@ -30,15 +30,17 @@ from tests.flows.site import Site
 from tests.flows.tables import ask, count
 
 PARTS = 2
-STEPS = ("ingest", "depth", "segment", "ground")
-CHAIN_STEPS = ("distill", "parse", "verify")
+STEPS = ("ingest", "image_keys", "text_keys", "depth", "segment", "ground")
+CHAIN_STEPS = ("distill", "parse", "verify", "text_keys")
+SETTLING = {"dedup_images images", "dedup samples", "dedup_chains chains"}
 WRITER = "sightline-embedded"
-RUNS = (len(STEPS) + len(CHAIN_STEPS)) * PARTS + 3
-"""With dedup, the checks and the report."""
+RUNS = (len(STEPS) + len(CHAIN_STEPS)) * PARTS + len(SETTLING) + 2
+"""With the checks and the report."""
 
 ARTIFACTS = {
     "build": "progress",
     "yield-funnel": "table",
+    "duplicate-tiers": "table",
     "failures-by-code": "table",
     "teacher-cost": "table",
     "teacher-calls": "table",
@@ -91,7 +93,7 @@ def test_one_readable_task_run_per_step_and_part(
 ):
     runs = task_runs(client, flow_run_id, RUNS)
     parts = [row["part"] for row in ask(lake, "select distinct part from samples")]
-    expected = {f"{step} {part}" for step in STEPS for part in parts} | {"dedup exact"}
+    expected = {f"{step} {part}" for step in STEPS for part in parts} | SETTLING
     expected |= {f"{step} {WRITER}.{part}" for step in CHAIN_STEPS for part in parts}
     names = Counter(run.name for run in runs)
     assert {name for name in names if " " in name} == expected

@@ -14,7 +14,11 @@ from tests.flows.site import TINY, Site
 from tests.flows.tables import ask, broken_checks, content, count
 
 PARTS = 2
-PER_PART = ("ingest", "depth", "segment", "ground", "distill", "parse", "verify")
+STEPS = ("ingest", "image_keys", "depth", "segment", "ground", "distill", "parse", "verify")
+PER_PART = dict.fromkeys(STEPS, 1) | {"text_keys": 2}
+"""Runs of a part; its questions are keyed, and its chains."""
+PER_LAKE = {"dedup_images": 1, "dedup": 1, "dedup_chains": 1}
+ALL_OF_A_PART = sum(PER_PART.values())
 NOBODY = "http://127.0.0.1:9/v1"
 """An address where no teacher answers: a build that asks anything fails."""
 
@@ -57,7 +61,7 @@ def run_ids(lake: Lake) -> set[str]:
 
 def test_other_settings_equal_tables(tiny: Site, site: Site):
     summary = site.build(*TINY, max_parts_in_flight=4, teacher_concurrency=12)
-    assert summary.runs_computed == 1 + PARTS * len(PER_PART)
+    assert summary.runs_computed == len(PER_LAKE) + PARTS * ALL_OF_A_PART
     expected, found = content(tiny.lake()), content(site.lake())
     for name, rows in expected.items():
         assert found[name] == rows, name
@@ -72,7 +76,7 @@ def test_same_recipe_again_commits_and_asks_nothing(copy: Site):
         *TINY, teacher_base_url=NOBODY, pool="ray", ray_address="ray://127.0.0.1:9"
     )
     assert (summary.runs_computed, summary.calls_made, summary.calls_reused) == (0, 0, 0)
-    assert summary.runs_reused == 1 + PARTS * (len(PER_PART) - 1)
+    assert summary.runs_reused == len(PER_LAKE) + PARTS * (ALL_OF_A_PART - 1)
     assert "Nothing to do" in summary.sentence()
     assert versions(copy.lake()) == before
 
@@ -86,9 +90,9 @@ def test_rows_appended_compute_and_ask_only_for_the_new_part(copy: Site):
         ledger_calls(lake),
     )
     summary = copy.build(*TINY, "source.n=8")
-    assert steps_computed(lake, old_runs) == dict.fromkeys(("dedup", *PER_PART), 1)
-    assert summary.runs_computed == 1 + len(PER_PART)
-    assert summary.runs_reused == PARTS * (len(PER_PART) - 1)
+    assert steps_computed(lake, old_runs) == PER_PART | PER_LAKE
+    assert summary.runs_computed == len(PER_LAKE) + ALL_OF_A_PART
+    assert summary.runs_reused == PARTS * (ALL_OF_A_PART - 1)
     assert summary.calls_made + old_calls.total() == ledger_calls(lake).total()
     assert summary.calls_made > 0
     assert rows_of_parts(lake, old_parts) == old_rows
@@ -101,7 +105,7 @@ def test_verify_parameter_changed_judges_again_and_asks_nothing(copy: Site):
     before, runs = content(lake), run_ids(lake)
     summary = copy.build(*TINY, "steps.verify.least_iou=0.95", teacher_base_url=NOBODY)
     after = content(lake)
-    assert steps_computed(lake, runs) == {"verify": PARTS}
+    assert steps_computed(lake, runs) == {"verify": PARTS, "dedup_chains": 1}
     assert (summary.calls_made, summary.calls_reused) == (0, 0)
     assert after["verdicts"] != before["verdicts"]
     assert {n for n in before if before[n] != after[n]} == {"verdicts", "runs"}
@@ -113,7 +117,8 @@ def test_distill_parameter_changed_asks_only_what_was_never_asked(copy: Site):
     calls, runs = ledger_calls(lake), run_ids(lake)
     summary = copy.build(*TINY, "steps.distill.stop_ratio=6.0")
     new_calls = ledger_calls(lake) - calls
-    assert steps_computed(lake, runs) == {"distill": PARTS, "parse": PARTS, "verify": PARTS}
+    again = ("distill", "parse", "text_keys", "verify")
+    assert steps_computed(lake, runs) == dict.fromkeys(again, PARTS) | {"dedup_chains": 1}
     assert summary.calls_made == new_calls.total()
     assert summary.calls_reused > summary.calls_made
     assert set(ledger_calls(lake).values()) == {1}

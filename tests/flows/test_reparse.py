@@ -44,7 +44,7 @@ def test_reparse_by_another_grammar_and_back_changes_what_was_read_and_no_more(c
     assert ask(lake, "select count(*) as n from steps where kind = 'answer'") == [{"n": 0}]
     after = content(lake)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"steps", "verdicts", "failures", "runs"}
+    assert changed == {"steps", "verdicts", "failures", "runs", "text_keys"}
 
     back = copy.reparse(*TINY, teacher_base_url=NOBODY)
     assert back.change.answers == Change(0, answered, answered)
