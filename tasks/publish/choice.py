@@ -46,7 +46,7 @@ candidates as (
         fates.chain_id,
         case
             when fates.kept and disputes.sample_id is not null then 'disputed'
-            when fates.accepted then 'accepted'
+            when fates.own_rationale then 'accepted'
             when fates.begun then 'rejected'
             else 'unasked'
         end as kind,

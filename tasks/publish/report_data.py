@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from sightline.errors import FAILURE_DOCS, Failure
 from tasks.publish.choice import Query, choose
+from tasks.publish.clusters import PairView, TierLine, read_pairs, read_tiers
 from tasks.publish.gallery import SampleView, read_samples
 
 
@@ -65,7 +66,8 @@ class ReportOptions:
         recipe: name of the recipe; empty takes the last run's.
         embedded_teachers: model names that are templates, not models, and must be labelled so.
         max_samples: samples in the gallery.
-        max_bytes: bound of all embedded pictures together.
+        max_bytes: bound of all embedded pictures of samples together.
+        max_pair_bytes: bound of all embedded pictures of duplicates together.
     """
 
     title: str = "Sightline build"
@@ -73,6 +75,7 @@ class ReportOptions:
     embedded_teachers: frozenset[str] = frozenset()
     max_samples: int = 24
     max_bytes: int = 8_000_000
+    max_pair_bytes: int = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,8 @@ class ReportData:
     failures: tuple[FailureLine, ...] = ()
     costs: tuple[CostLine, ...] = ()
     checks: tuple[CheckLine, ...] = ()
+    tiers: tuple[TierLine, ...] = ()
+    pairs: tuple[PairView, ...] = ()
     samples: tuple[SampleView, ...] = ()
     n_chosen: int = 0
     licences: tuple[str, ...] = field(default=())
@@ -215,6 +220,8 @@ def report_data(
         ),
         costs=tuple(CostLine(**row) for row in _rows(query, COSTS)),
         checks=tuple(CheckLine(c.name, c.severity, c.purpose, c.rows) for c in checks),
+        tiers=tuple(read_tiers(query)),
+        pairs=tuple(read_pairs(query, wanted.max_pair_bytes)),
         samples=tuple(read_samples(query, chosen, wanted.max_bytes)),
         n_chosen=len(chosen),
         licences=tuple(row["licence"] for row in _rows(query, LICENCES)),

@@ -16,7 +16,7 @@ def test_report_data_of_a_small_lake_counts_what_it_holds(query: Callable):
     assert dict(data.totals) == {
         "images": 6, "samples": 7, "objects": 12, "depth_maps": 6, "chains": 5, "accepted_traces": 3
     }  # fmt: skip
-    assert [(s.title, s.n_rows) for s in data.funnel][-1] == ("accepted", 3)
+    assert [(s.title, s.n_rows) for s in data.funnel][-1] == ("with a rationale of its own", 3)
     assert [(f.code, f.n_failures) for f in data.failures] == [("image_missing", 1)]
     assert [(c.n_calls, c.n_calls_reused, c.tokens_in) for c in data.costs] == [(7, 2, 6300)]
 
@@ -30,7 +30,7 @@ def test_report_data_names_the_embedded_teacher_only_if_it_wrote(query: Callable
 def test_report_data_of_an_empty_lake_is_empty():
     data = report_data(query_of(connect({})))
     assert (data.samples, data.failures, data.costs) == ((), (), ())
-    assert [stage.n_rows for stage in data.funnel] == [0] * 10
+    assert [stage.n_rows for stage in data.funnel] == [0] * 11
 
 
 def test_choice_shows_every_fate_and_prefers_rows_somebody_contradicts(query: Callable):
