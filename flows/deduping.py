@@ -41,7 +41,7 @@ def submit_sources(params: DedupParams, schedule: Schedule, pool: Pool) -> bool:
         "dedup_images", find_same_pictures, PICTURES_PART, parts.images, params, after=keyed
     )
     schedule.admit([pictures])
-    worded = parts.samples if params.questions is not QuestionTier.OFF else ()
+    worded = parts.samples if params.questions is not QuestionTier.IGNORE else ()
     for part in worded:
         key = schedule.submit("text_keys", key_samples, part, text_keys_of(params), pool=pool)
         keyed.append(key)

@@ -25,7 +25,7 @@ class Decision(StrEnum):
 class QuestionTier(StrEnum):
     """What becomes of questions that are worded alike and agree in everything else."""
 
-    OFF = "off"
+    IGNORE = "ignore"
     REPORT = "report"
     DROP = "drop"
 

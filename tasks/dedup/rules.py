@@ -21,7 +21,7 @@ def text_keys_of(params: DedupParams | ChainDedupParams) -> TextKeyParams:
 
 def question_rule(params: DedupParams) -> NearRule | None:
     """Return how questions are compared; null if they are not."""
-    if params.questions is QuestionTier.OFF:
+    if params.questions is QuestionTier.IGNORE:
         return None
     return NearRule(
         kind="sample",

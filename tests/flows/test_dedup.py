@@ -97,9 +97,9 @@ def test_dedup_killed_at_any_time_ends_as_if_it_had_not_been(copy: Site, built: 
     assert settled(lake) == settled(built.lake())
 
 
-def test_questions_switched_off_need_no_keys_of_questions(copy: Site):
+def test_questions_ignored_need_no_keys_of_questions(copy: Site):
     lake, before = copy.lake(), settled(copy.lake())
-    summary = copy.dedup("steps.dedup.questions=off", recipe="demo")
+    summary = copy.dedup("steps.dedup.questions=ignore", recipe="demo")
     assert summary.runs_computed >= 1
     assert settled(lake)["image_keys"] == before["image_keys"]
     assert broken_checks(lake) == {}

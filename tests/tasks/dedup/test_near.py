@@ -54,8 +54,8 @@ def test_first_of_near_texts_is_kept_and_names_how_it_was_found():
     }
     dropped = near_duplicates(keyed(said(LONG, NEAR)), {}, RULE).to_pylist()[1]
     assert (dropped["decision"], dropped["item_kind"]) == ("drop", "chain")
-    assert 0 <= dropped["band"] < 14
-    assert "words5-minhash14x8" in dropped["algorithm"]
+    assert 0 <= dropped["band"] < 16
+    assert "words5-minhash16x7" in dropped["algorithm"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_keys_survive_the_table():
     back = KeyColumns.of(rows, RULE.keys)
     assert back.has_bands.tolist() == [True, False, True, True]
     assert back.offsets.tolist()[:4] == [0, 14, 14, 15]
-    assert back.bands.shape == (4, 14)
+    assert back.bands.shape == (4, 16)
     assert (back.signature[1] == 0).all()
 
 
