@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from infra.lake.lake import Lake
 from sightline.schemas import (
+    CONTAMINATION,
     DUPLICATES,
     FAILURES,
     GENERATIONS,
@@ -107,12 +108,18 @@ def _steps_of(reviews: Iterable[Review]) -> list[str]:
 
 
 def _dropped_samples(lake: Lake) -> set[str]:
+    """Return the samples that are not asked about: duplicates, and what a benchmark holds."""
     columns = ["item_id", "item_kind", "kept_id", "decision"]
-    rows = lake.read(DUPLICATES, columns=columns).to_pylist()
-    return {
+    duplicates = {
         row["item_id"]
-        for row in rows
+        for row in lake.read(DUPLICATES, columns=columns).to_pylist()
         if row["item_kind"] == "sample"
         and row["item_id"] != row["kept_id"]
         and row["decision"] in {None, Decision.DROP}
+    }
+    matches = lake.read(CONTAMINATION, columns=["item_id", "item_kind", "decision"]).to_pylist()
+    return duplicates | {
+        row["item_id"]
+        for row in matches
+        if row["item_kind"] == "sample" and row["decision"] == Decision.DROP
     }

@@ -31,7 +31,7 @@ class PartInputs:
 
     Attributes:
         image_parts: parts of `images` that its samples refer to.
-        dropped: its samples that are duplicates of kept ones; they are not asked about.
+        dropped: its samples that are duplicates or in a benchmark; they are not asked about.
     """
 
     image_parts: Sequence[str]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flows.dataset_parts import inputs_of
 from infra.lake.lake import Lake
 from sightline.schemas import BENCHMARKS, CONTAMINATION, FAILURES, IMAGES, SAMPLES
 from tasks.decontaminate.certificate import verified
@@ -69,6 +70,8 @@ def test_contaminated_samples_are_found_and_nothing_is_compared_twice(
         {"name": "exam", "version": "v1", "n_items": 31, "n_images": 30}
     ]
     assert [row["code"] for row in lake.read(FAILURES).to_pylist()] == ["row_malformed"]
+    (inputs,) = inputs_of(lake, ["mathvision-00000001"]).values()
+    assert len(inputs.dropped) == 30, "what a benchmark holds is not paid for"
     before = table_rows(lake, "contamination")
 
     again = run(site, None)
