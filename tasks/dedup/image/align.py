@@ -32,6 +32,8 @@ MIN_COVERED: Final = 0.85
 """Of the part that must lie inside the larger picture."""
 MAX_BITS: Final = 40
 """pHash of the overlap: interpolation and a border of a few pixels cost more than a re-encoding."""
+SHIFT_TOLERANCE: Final = 0.02
+"""Scale and shear that count as none: most crops are cut and not resized, so they fit exactly."""
 _REFINE_STEPS: Final = 40
 _MIN_SIDE: Final = 16
 
@@ -90,13 +92,11 @@ def overlap(whole: RGB, part: RGB, box: Box, *, are_photos: bool) -> Overlap | N
     transform = start if are_photos else _refined(large, small, start)
     if transform is None:
         return None
-    return _compared(
-        whole,
-        part,
-        _at_full_size(transform, (whole, large), (part, small)),
-        fit,
-        are_photos=are_photos,
-    )
+    full = _at_full_size(transform, (whole, large), (part, small))
+    found = _compared(whole, part, full, fit, are_photos=are_photos)
+    if are_photos or found is None or found.is_same or not _is_shift(full):
+        return found
+    return _compared(whole, part, _whole_pixels(full, part), fit, are_photos=are_photos) or found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,6 +163,18 @@ def _at_full_size(transform: Affine, whole: tuple[RGB, RGB], part: tuple[RGB, RG
     grow = np.diag([part[0].shape[1] / part[1].shape[1], part[0].shape[0] / part[1].shape[0]])
     full: Affine = grow @ transform @ shrink
     return full
+
+
+def _is_shift(transform: Affine) -> bool:
+    """Return whether pixels stay as large as they are and upright."""
+    return float(np.abs(transform[:, :2] - np.eye(2)).max()) < SHIFT_TOLERANCE
+
+
+def _whole_pixels(transform: Affine, part: RGB) -> Affine:
+    """Return the shift by whole pixels that moves the middle of `part` as `transform` does."""
+    middle = np.array([part.shape[1] / 2, part.shape[0] / 2, 1.0])
+    source = cv2.invertAffineTransform(transform) @ middle
+    return np.column_stack([np.eye(2), np.rint(middle[:2] - source)])
 
 
 def _compared(

@@ -2,10 +2,11 @@
 
 A pHash sees the layout only: two tables with other numbers, two maps with another state marked,
 two puzzles with another colour lie within a few bits.  So both pictures are brought to one size,
-one is mapped onto the tones of the other (brightness, contrast and clipping change nothing that
-is said), and what remains is looked at in small windows.  A copy differs a little everywhere; a
-changed digit differs a lot in one place.  The limit therefore follows the noise of the pair,
-within fixed bounds: without the upper bound a table with *all* numbers changed would pass as noisy.
+one is given brightness and contrast of the other (they change nothing that is said), and what
+remains is looked at in small windows.  A copy differs a little everywhere; a changed digit differs
+a lot in one place.  The limit therefore follows the noise of the pair, within fixed bounds: without
+the upper bound a table with *all* numbers changed would pass as noisy.  A letter of less than
+about 8 px that changes in a re-encoded picture can be missed.
 """
 
 from dataclasses import dataclass
@@ -23,16 +24,20 @@ MAX_SIDE: Final = 1536
 BLUR_PX: Final = 1.0
 WINDOW_PX: Final = 7
 COLOUR_WINDOW_PX: Final = 11
-MIN_LIMIT, MAX_LIMIT = 9.5, 20.0
+MIN_LIMIT, MAX_LIMIT = 10.5, 20.0
 """Largest mean difference of a window, grey levels of 255: copies without noise measure below 3,
 JPEG of quality 30 up to 20, one changed digit of 8 px 22 and more."""
 NOISE_FACTOR: Final = 2.5
-COLOUR_LIMIT: Final = 20.0
+COLOUR_LIMIT: Final = 22.0
 EXACT_LIMIT, EXACT_COLOUR_LIMIT = 5.0, 6.0
 """For pictures of one size compared pixel by pixel: only tones were changed, nothing is noise."""
+FAR_FACTOR: Final = 2.5
+"""At thumbnail size, clipped highlights of a brightened copy measure up to twice the limits."""
 GREY_SPREAD: Final = 12.0
 """A picture whose channels stay this near to each other has no colours to compare."""
-_TONES: Final = 64
+_FIT_ROUNDS: Final = 4
+_MIN_FITTED: Final = 64
+_WHITE: Final = 255.0
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -41,7 +46,7 @@ class Difference:
     """How far two pictures of one size differ where they differ most.
 
     Fields:
-        worst: largest mean difference of a window after tone mapping, grey levels 0..255.
+        worst: largest mean difference of a window after the fit of brightness, grey levels 0..255.
         limit: what `worst` may be, given the noise of the pair.
         colour: largest mean difference of chroma in a window; 0 if either picture is grey.
         colour_limit: what `colour` may be.
@@ -60,6 +65,11 @@ class Difference:
     def is_same(self) -> bool:
         """Return whether no place says something else."""
         return self.worst <= self.limit and self.colour <= self.colour_limit
+
+    @property
+    def is_far(self) -> bool:
+        """Return whether no closer look can make the two the same."""
+        return self.worst > FAR_FACTOR * MAX_LIMIT or self.colour > FAR_FACTOR * COLOUR_LIMIT
 
 
 def difference(first: RGB, second: RGB) -> Difference:
@@ -91,8 +101,7 @@ def _one_way(source: Plane, target: Plane, *, is_exact: bool) -> Difference:
         target: like `source`.
         is_exact: nothing but tones may differ.
     """
-    channels = range(source.shape[2])
-    gap = np.stack([_retoned(source[:, :, c], target[:, :, c]) for c in channels], axis=2) - target
+    gap = _retoned(source, target) - target
     window = (WINDOW_PX, WINDOW_PX)
     local = cv2.blur(np.abs(_luma(gap)), window) * (255.0 / _span(_luma(target)))
     row, column = np.unravel_index(int(local.argmax()), local.shape)
@@ -132,15 +141,29 @@ def _span(plane: Plane) -> float:
 
 
 def _retoned(source: Plane, target: Plane) -> Plane:
-    """Return `source` with every tone replaced by the mean of `target` where that tone stands."""
-    tone = np.clip(source * (_TONES / 256.0), 0, _TONES - 1).astype(np.intp).ravel()
-    counts = np.bincount(tone, minlength=_TONES)
-    sums = np.bincount(tone, weights=target.ravel(), minlength=_TONES)
-    levels = np.bincount(tone, weights=source.ravel(), minlength=_TONES)
-    used = np.flatnonzero(counts > 0)
-    means = np.maximum.accumulate(sums[used] / counts[used])  # a tone curve never turns back
-    mapped = np.interp(source, levels[used] / counts[used], means)
-    return mapped.astype(np.float32)
+    """Return `source` with brightness and contrast of `target`, clipped as pixels are.
+
+    One straight line for all channels: a curve per channel would turn yellow into orange.  Values
+    that the line drives out of range, and that are clipped in `target`, do not count in the fit.
+    """
+    x, y = source.ravel(), target.ravel()
+    counts = np.ones(x.shape, np.bool_)
+    gain, offset = 1.0, 0.0
+    for _ in range(_FIT_ROUNDS):
+        gain, offset = _line(x[counts], y[counts])
+        line = gain * x + offset
+        counts = ~((line > _WHITE) & (y > _WHITE - 3) | (line < 0) & (y < 3))  # noqa: PLR2004
+    return np.clip(gain * source + offset, 0, _WHITE).astype(np.float32)
+
+
+def _line(x: Plane, y: Plane) -> tuple[float, float]:
+    """Return gain and offset of the least squares line; the identity where nothing varies."""
+    if x.size < _MIN_FITTED or float(x.std()) < 1:
+        return 1.0, 0.0
+    mean_x, mean_y = float(x.mean()), float(y.mean())
+    gain = float(((x - mean_x) * (y - mean_y)).mean()) / float(x.var())
+    gain = float(np.clip(gain, 0.4, 2.5))
+    return gain, mean_y - gain * mean_x
 
 
 def _limit(gap: Plane, luma: Plane) -> float:

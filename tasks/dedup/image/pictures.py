@@ -50,9 +50,11 @@ class Pictures:
 
     def say_the_same(self, one: str, other: str) -> bool:
         """Return whether two charts or documents agree in every place."""
-        return _agree(self._glance(one), self._glance(other)) and _agree(
-            self.rgb(one), self.rgb(other)
-        )
+        glances = [self._glance(image) for image in (one, other)]
+        if glances[0] is None or glances[1] is None or difference(glances[0], glances[1]).is_far:
+            return False
+        first, second = self.rgb(one), self.rgb(other)
+        return first is not None and second is not None and difference(first, second).is_same
 
     def _glance(self, image: str) -> RGB | None:
         return _remembered(self._glances, image, self._thumbnail, _GLANCES)
@@ -69,10 +71,6 @@ class Pictures:
             return decode(data).rgb
         except ImageProblem:
             return None
-
-
-def _agree(one: RGB | None, other: RGB | None) -> bool:
-    return one is not None and other is not None and difference(one, other).is_same
 
 
 def _remembered(

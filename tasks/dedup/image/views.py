@@ -75,7 +75,11 @@ def view_hashes(rgb: RGB) -> npt.NDArray[np.int64]:
     lines = _MATRICES.reshape(-1, SIDE)
     rows = cv2.gemm(lines, small, 1.0, np.zeros(0), 0.0)
     spectra = cv2.gemm(rows, lines, 1.0, np.zeros(0), 0.0, flags=cv2.GEMM_2_T)
-    by_window = np.asarray(spectra).reshape(len(_MATRICES), _LOW, len(_MATRICES), _LOW).transpose(0, 2, 1, 3)
+    by_window = (
+        np.asarray(spectra)
+        .reshape(len(_MATRICES), _LOW, len(_MATRICES), _LOW)
+        .transpose(0, 2, 1, 3)
+    )
     crops = by_window[_ROWS, _COLUMNS]
     return _hashed(np.concatenate([_turned_spectra(by_window[0, 0]), crops]))
 

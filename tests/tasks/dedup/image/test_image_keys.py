@@ -66,12 +66,12 @@ def test_image_key_takes_the_stored_phash_as_it_is():
 
 @pytest.mark.parametrize("quality", [30, 90])
 @pytest.mark.parametrize("size", [(1600, 1200), (900, 1300), (401, 397), (150, 90)])
-def test_quick_phash_is_within_12_bits_of_all_pixels(size: tuple[int, int], quality: int):
+def test_quick_phash_is_within_14_bits_of_all_pixels(size: tuple[int, int], quality: int):
     data = encode_jpeg(photo(16, *size), quality)
     quick = quick_phash(data)
     assert quick is not None
     assert quick == quick_phash(data)
-    assert bits_apart(quick.hex(), phash256(decode(data).rgb)) <= 12
+    assert bits_apart(quick.hex(), phash256(decode(data).rgb)) <= 14
 
 
 @pytest.mark.parametrize(
