@@ -153,7 +153,7 @@ def _retoned(source: Plane, target: Plane) -> Plane:
         gain, offset = _line(x[counts], y[counts])
         line = gain * x + offset
         counts = ~((line > _WHITE) & (y > _WHITE - 3) | (line < 0) & (y < 3))  # noqa: PLR2004
-    return np.clip(gain * source + offset, 0, _WHITE).astype(np.float32)
+    return np.asarray(np.clip(gain * source + offset, 0, _WHITE), dtype=np.float32)
 
 
 def _line(x: Plane, y: Plane) -> tuple[float, float]:
