@@ -18,6 +18,9 @@ Numbers = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
 HASH_WORDS: Final = 4
+PARITY_WORDS: Final = 8
+"""512 bits for about 130 shingles of a rationale: far more than may differ at a usual threshold."""
+_PARITY_BITS: Final = np.uint64(64 * PARITY_WORDS - 1)
 _LOW_BITS: Final = np.uint64(0x7F7F7F7F7F7F7F7F)
 _BYTE_ONES: Final = np.uint64(0x0101010101010101)
 
@@ -27,6 +30,7 @@ class Evidence(NamedTuple):
 
     offsets: Ints
     shingles: Words
+    parity: Words
     signature: Words
     min_matches: int
     tau: float
@@ -91,9 +95,38 @@ def _verified(evidence: Any, one: int, other: int) -> float:
     if evidence.words.shape[0] > 0:
         bits = hamming(evidence.words, one, other)
         return 1.0 - bits / 256.0 if bits <= evidence.max_bits else -1.0
+    if not _may_overlap(evidence, one, other):
+        return -1.0
     if not _may_be_similar(evidence.signature, evidence.min_matches, one, other):
         return -1.0
     return _jaccard(evidence, one, other)
+
+
+@compiled
+def _may_overlap(evidence: Any, one: int, other: int) -> bool:
+    """Return whether the parities leave room for enough overlap; no similar pair is refused.
+
+    A shingle of both sets changes the same bit of both, so bits that differ are at most as many as
+    shingles of one set alone.
+    """
+    offsets, parity = evidence.offsets, evidence.parity
+    total = offsets[one + 1] - offsets[one] + offsets[other + 1] - offsets[other]
+    room: int = total - 2 * _needed_overlap(total, evidence.tau)
+    bits = 0
+    for place in range(PARITY_WORDS):
+        bits += int(_ones(parity[one, place] ^ parity[other, place]))
+    return bits <= room
+
+
+@compiled
+def parities(offsets: Ints, shingles: Words) -> Words:
+    """Return uint64[n, PARITY_WORDS]: for each bit, whether an odd number of shingles has it."""
+    found = np.zeros((len(offsets) - 1, PARITY_WORDS), np.uint64)
+    for row in range(len(offsets) - 1):
+        for place in range(offsets[row], offsets[row + 1]):
+            bit = shingles[place] & _PARITY_BITS
+            found[row, np.int64(bit >> np.uint64(6))] ^= np.uint64(1) << (bit & np.uint64(63))
+    return found
 
 
 @compiled
@@ -112,6 +145,15 @@ def hamming(words: Words, one: int, other: int) -> np.int64:
         x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
         bits += np.int64((x * _BYTE_ONES) >> np.uint64(56))
     return bits
+
+
+@compiled
+def _ones(x: np.uint64) -> np.int64:
+    """Return how many bits of a word are set, counted as in `hamming`."""
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((x * _BYTE_ONES) >> np.uint64(56))
 
 
 @compiled

@@ -1,8 +1,10 @@
 """What "similar enough" means: exact Jaccard of shingle sets, or exact Hamming distance.
 
-Every decision rests on these values.  Signatures only skip pairs that are far apart: a pair whose
-true Jaccard is `tau` or more matches in each byte with probability `tau` or more, so the number
-of matches that is asked for (`_min_matches`) loses such a pair with a probability below
+Every decision rests on these values.  Two filters only skip pairs that are far apart.  Parities
+count a bit per shingle (after the bitmap filter of arXiv:1711.07295) and lose no pair at all.
+Signatures, which help where texts are so long that parities say nothing, lose next to none: a pair
+whose true Jaccard is `tau` or more matches in each byte with probability `tau` or more, so the
+number of matches that is asked for (`_min_matches`) loses such a pair with a probability below
 `SKIP_RISK`.  Without a signature nothing is skipped.
 """
 
@@ -13,7 +15,14 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.settle.kernels import HASH_WORDS, Evidence, frozen, gathered
+from tasks.dedup.settle.kernels import (
+    HASH_WORDS,
+    PARITY_WORDS,
+    Evidence,
+    frozen,
+    gathered,
+    parities,
+)
 
 SKIP_RISK: Final = 1e-12
 """Largest chance that the signatures of a pair at `tau` hide it from the exact comparison."""
@@ -77,9 +86,11 @@ class Jaccard:
         padding = -permutations % 8
         padded = np.pad(self.signature, ((0, 0), (0, padding))) if padding else self.signature
         words = np.ascontiguousarray(padded, dtype=np.uint8).view(np.uint64)
+        offsets, shingles = frozen(self.offsets, np.int64), frozen(self.shingles, np.uint64)
         return Evidence(
-            offsets=frozen(self.offsets, np.int64),
-            shingles=frozen(self.shingles, np.uint64),
+            offsets=offsets,
+            shingles=shingles,
+            parity=frozen(parities(offsets, shingles), np.uint64),
             signature=frozen(words, np.uint64),
             min_matches=_min_matches(permutations, self.tau) + padding,
             tau=float(self.tau),
@@ -123,6 +134,7 @@ class Hamming:
         return Evidence(
             offsets=frozen([0], np.int64),
             shingles=frozen([], np.uint64),
+            parity=frozen(np.empty((0, PARITY_WORDS)), np.uint64),
             signature=frozen(np.empty((0, 0)), np.uint64),
             min_matches=0,
             tau=0.0,
