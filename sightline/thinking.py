@@ -29,7 +29,7 @@ def split_thinking(text: str) -> tuple[str | None, str]:
             return None, text
         return _or_none(text[opening.end() :]), ""
     last = closings[-1]
-    opened = opening is not None and opening.end() <= last.start()
+    opened = opening is not None and opening.end() <= closings[0].start()
     before, start = (text[: opening.start()], opening.end()) if opening and opened else ("", 0)
     after = text[last.end() :]
     again = OPEN_THINKING.search(after)

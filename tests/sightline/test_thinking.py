@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sightline.storable import storable
@@ -43,6 +43,7 @@ def test_split_thinking_of_any_tags_adds_no_text(text: str):
 
 
 @given(st.lists(TAGS, max_size=12).map("".join), st.text("ab ", min_size=1))
+@example("</think><think></think>", "a")
 def test_joined_thinking_stands_apart_again_and_nothing_is_said_twice(text: str, apart: str):
     inline, said = split_thinking(text)
     again, rest = split_thinking(join_thinking(apart, text))
