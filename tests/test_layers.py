@@ -37,7 +37,8 @@ for name in names:
 
 BESIDE_THE_LAKE = (
     "task", "parse_task", "part_task", "live", "work", "worker", "model", "lake_items",
-    "keys_task", "images_task", "chains_task", "inputs_task",
+    "keys_task", "images_task", "chains_task", "inputs_task", "stored_texts",
+    "stored_memory",
 )  # fmt: skip
 """Last names of modules in `tasks` that read the lake, wrap Prefect or hold a network."""
 
@@ -110,7 +111,17 @@ def test_embedded_teacher_starts_without_any_engine(repo_root: Path):
 
 @pytest.mark.parametrize(
     "family",
-    ["decontaminate", "dedup", "depth", "distill", "ground", "ingest", "review", "segment", "verify"],
+    [
+        "decontaminate",
+        "dedup",
+        "depth",
+        "distill",
+        "ground",
+        "ingest",
+        "review",
+        "segment",
+        "verify",
+    ],
 )
 def test_task_file_is_thin(repo_root: Path, family: str):
     source = (repo_root / "tasks" / family / "task.py").read_text(encoding="utf-8")

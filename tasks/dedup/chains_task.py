@@ -8,11 +8,12 @@ from infra.execution import Output, PartJob, PartResult, Produced, RunContext, r
 from sightline.provenance import Step
 from sightline.schemas import DUPLICATES, RELEASES, TEXT_KEYS, VERDICTS
 from tasks.dedup.inputs_task import PICTURES_PART, SAMPLES_PART, inputs_of, rows_of, stands
-from tasks.dedup.key_rows import READ_COLUMNS
-from tasks.dedup.near import near_duplicates
+from tasks.dedup.near import near_duplicates, settled_texts
 from tasks.dedup.params import ChainDedupParams
-from tasks.dedup.ranks import in_order_of_rank
+from tasks.dedup.ranks import ranked_chains
 from tasks.dedup.rules import chain_rule
+from tasks.dedup.stored_memory import StoredMemory
+from tasks.dedup.stored_texts import StoredTexts
 from tasks.part_task import part_task
 
 STEP = Step(name="dedup_chains", version=1)
@@ -51,9 +52,14 @@ def find_same_chains(
     )
 
     def compute() -> Iterator[Produced]:
-        keys = lake.read(TEXT_KEYS, parts=chain_parts, columns=READ_COLUMNS)
+        rule, stored = chain_rule(params), StoredTexts(lake, chain_parts)
         with Catalog(lake) as catalog:
-            ranked = in_order_of_rank(keys, catalog.query)
-        yield Produced(DUPLICATES, near_duplicates(ranked, stands(lake), chain_rule(params)))
+            chains, priority = ranked_chains(catalog.query)
+        keyed = stored.meeting(stands(lake))
+        places = keyed.places(chains)
+        texts = keyed.take(places[places >= 0])
+        memory = StoredMemory(lake.objects, rule.kind, rule.algorithm)
+        settled = settled_texts(texts, priority[places >= 0], stored.compared, rule, memory)
+        yield Produced(DUPLICATES, near_duplicates(settled, texts, rule))
 
     return run_part(context, job, compute)

@@ -2,11 +2,11 @@
 
 Texts meet only where picture, group and protected tokens agree, because these salt the bands; a
 shared band alone drops nothing, the exact Jaccard similarity of the shingle sets does.  A row that
-others were dropped for before is never dropped here: what would drop it is reported instead, so
-that every kept row stays kept.
+an earlier tier of the run drops others for is never dropped here: what would drop it is reported
+instead, so that every kept row stays kept.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,15 +14,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
+import pyarrow.compute as pc
 
-from sightline.ids import canonical_json, content_id
+from sightline.ids import content_id
 from sightline.schemas import DUPLICATES
-from tasks.dedup.key_rows import KeyColumns, algorithm_of
+from tasks.dedup.key_rows import algorithm_of
+from tasks.dedup.meeting import MeetingTexts
 from tasks.dedup.params import Decision
-from tasks.dedup.settle.resolve import KEPT, Settled, salted, settle
+from tasks.dedup.settle.extend import Added
+from tasks.dedup.settle.memory import Items, Memory, nothing_remembered, settled_now
 from tasks.dedup.settle.similarity import Jaccard
+from tasks.dedup.settle.state import Settlement
 from tasks.dedup.text.keys import TextKeyParams
+
+Compared = Callable[[pa.Array, float], Jaccard]
+"""Returns the similarity, of at least so much, over the texts with these ids in their order."""
 
 VERSION: Final = 1
 
@@ -59,84 +65,80 @@ class NearRule:
         )
 
 
+def settled_texts(
+    texts: MeetingTexts,
+    priority: npt.NDArray[np.int64],
+    compared: Compared,
+    rule: NearRule,
+    memory: Memory,
+) -> Settlement:
+    """Return who stands for whom: a function of the texts, their priority and the rule alone.
+
+    Args:
+        texts: all that may be compared.
+        priority: int64[n], lower is kept first; ties go by id.
+        compared: of texts that meet others.
+        rule: how the texts are compared.
+        memory: of the last settlement; it saves work and changes no row.
+    """
+    fresh = nothing_remembered(Jaccard.rule_of(rule.similarity), rule.leaders)
+    every = Added(texts.item_ids, priority, texts.bands, texts.has_bands)
+    now = Items(every, texts.digests())
+    found = settled_now(memory.load() or fresh, now, lambda ids: compared(ids, rule.similarity))
+    memory.save(found)
+    return found.settlement
+
+
 def near_duplicates(
-    rows: pa.Table,
-    pictures: Mapping[str, str],
+    settled: Settlement,
+    texts: MeetingTexts,
     rule: NearRule,
     needed: AbstractSet[str] = frozenset(),
 ) -> pa.Table:
     """Return `duplicates` payload rows: the members of every cluster, kept ones alike.
 
     Args:
-        rows: `READ_COLUMNS` of `text_keys`, the row to keep first before others.
-        pictures: the image that stands for an image, where it is another one.
-        rule: how the texts are compared.
-        needed: items that others were dropped for before.
+        settled: of `texts`, by `rule`.
+        texts: that were compared.
+        rule: how.
+        needed: items that others are dropped for by an earlier tier of the same run.  What a later
+            tier finds about them is reported; it changes no settlement, so none remembers it.
     """
-    keys = KeyColumns.of(rows, rule.keys)
-    salt = salts(rows, pictures, keys.guard)
-    order = np.arange(rows.num_rows, dtype=np.int64)
-    alike = Jaccard(keys.offsets, keys.shingles, keys.signature, rule.similarity)
-    bands = salted(keys.bands, salt)
-    settled = settle(bands, keys.has_bands, order, alike, leaders=rule.leaders)
-    found = _cluster_rows(rows["item_id"].to_pylist(), keys, settled, rule, needed)
-    return DUPLICATES.rows(
-        sorted(found, key=lambda r: (r["method"], r["cluster_id"], r["item_id"]))
+    found = settled.decisions()
+    dropped = found.filter(pc.is_valid(found["kept"]))
+    is_same = (
+        texts.exact[texts.places(dropped["item"])] == texts.exact[texts.places(dropped["kept"])]
     )
-
-
-def salts(
-    rows: pa.Table, pictures: Mapping[str, str], guard: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint64]:
-    """Return uint64[n]: rows with one salt are about one picture, in one group, equally guarded.
-
-    A salt depends on its row and on the images that stand for its images, on nothing else.
-    """
-    images = rows["image_ids"].to_pylist()
-    groups = rows["group_key"].to_pylist()
-    found = np.empty(rows.num_rows, np.uint64)
-    for row, (ids, group, guarded) in enumerate(zip(images, groups, guard.tolist(), strict=True)):
-        stand = [pictures.get(i, i) for i in ids or ()]
-        found[row] = xxhash.xxh3_64_intdigest(
-            canonical_json([stand, group, guarded]).encode("utf-8", "surrogatepass")
-        )
-    return found
+    rows = _cluster_rows(dropped, is_same.tolist(), rule, needed)
+    return DUPLICATES.rows(sorted(rows, key=lambda r: (r["method"], r["cluster_id"], r["item_id"])))
 
 
 def _cluster_rows(
-    ids: Sequence[str],
-    keys: KeyColumns,
-    settled: Settled,
-    rule: NearRule,
-    needed: AbstractSet[str],
+    dropped: pa.Table, is_same: Sequence[bool], rule: NearRule, needed: AbstractSet[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield a row per dropped item, and one per kept item and method it is kept under."""
-    kept: set[tuple[str, str]] = set()
-    for item in np.flatnonzero(settled.kept_by != KEPT).tolist():
-        leader = int(settled.kept_by[item])
-        is_same = bool(keys.exact[item] == keys.exact[leader])
-        method = rule.same if is_same else rule.near
-        spared = rule.decision is Decision.DROP and ids[item] in needed
-        decision = Decision.REPORT if spared else rule.decision
-        band, similarity = int(settled.band[item]), float(settled.similarity[item])
-        evidence = (
-            f"Jaccard {similarity:.4f} of {rule.keys.shingle_words}-word shingles, {rule.about}"
-        )
-        shared = _shared(ids[leader], method, rule)
-        yield shared | {
-            "item_id": ids[item],
-            "similarity": similarity,
-            "evidence": evidence + ("; kept, others were dropped for it" if spared else ""),
-            "decision": decision.value,
-            "band": band,
-        }
-        if (ids[leader], method) not in kept:
-            kept.add((ids[leader], method))
-            yield shared | {
-                "item_id": ids[leader],
+    shared: dict[tuple[str, str], dict[str, Any]] = {}
+    columns = (dropped[name].to_pylist() for name in ("item", "kept", "similarity", "band"))
+    for item, kept, similarity, band, same in zip(*columns, is_same, strict=True):
+        method = rule.same if same else rule.near
+        if (kept, method) not in shared:
+            shared[kept, method] = _shared(kept, method, rule)
+            yield shared[kept, method] | {
+                "item_id": kept,
                 "similarity": 1.0,
                 "decision": rule.decision.value,
             }
+        spared = rule.decision is Decision.DROP and item in needed
+        evidence = (
+            f"Jaccard {similarity:.4f} of {rule.keys.shingle_words}-word shingles, {rule.about}"
+        )
+        yield shared[kept, method] | {
+            "item_id": item,
+            "similarity": similarity,
+            "evidence": evidence + ("; kept, others were dropped for it" if spared else ""),
+            "decision": (Decision.REPORT if spared else rule.decision).value,
+            "band": band,
+        }
 
 
 def _shared(kept_id: str, method: str, rule: NearRule) -> dict[str, Any]:

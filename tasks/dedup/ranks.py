@@ -7,6 +7,8 @@ on the views, which alone say what an accepted chain is.
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 Query = Callable[[str], pa.Table]
@@ -20,7 +22,19 @@ inner join released_parts
         released_parts.table_name = 'samples'
         and samples.part = released_parts.part
 """
-RANKED_CHAINS: Final = "select chain_id from chain_ranks order by rank_no"
+CLAIMS: Final = ("released", "accepted", "answer_right", "roi_valid")
+"""What decides first, in this order; true goes first."""
+
+RANKED_CHAINS: Final = """
+select
+    chain_id,
+    released,
+    accepted,
+    answer_right,
+    roi_valid,
+    judge_score
+from chain_ranks
+"""
 
 
 def released_samples(query: Query) -> frozenset[str]:
@@ -28,13 +42,30 @@ def released_samples(query: Query) -> frozenset[str]:
     return frozenset(query(RELEASED_SAMPLES)["sample_id"].to_pylist())
 
 
-def in_order_of_rank(keys: pa.Table, query: Query) -> pa.Table:
-    """Return the rows of chains that have a rank, the first to keep first.
+def ranked_chains(query: Query) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """Return the chains that have a rank and the priority of each: int64[n], lower goes first.
+
+    A priority depends on its chain alone, so those of others never move it; chains of one priority
+    go by id.  The order is that of `rank_no`, but for scores that differ by less than 1e-14 of
+    themselves, which are equal here.
 
     Args:
-        keys: rows of `text_keys`, of one chain each.
         query: on the lake that holds the chains.
     """
-    chains = query(RANKED_CHAINS)["chain_id"].to_pylist()
-    place = {chain: row for row, chain in enumerate(keys["item_id"].to_pylist())}
-    return keys.take(pa.array([place[c] for c in chains if c in place], pa.int64()))
+    found = query(RANKED_CHAINS)
+    priority = _falling(found["judge_score"].to_numpy()) >> np.uint64(len(CLAIMS))
+    for place, claim in enumerate(CLAIMS):
+        is_false = ~found[claim].to_numpy()
+        priority |= is_false.astype(np.uint64) << np.uint64(63 - place)
+    signed = (priority ^ np.uint64(1 << 63)).view(np.int64)
+    return found["chain_id"].cast(pa.large_string()).combine_chunks(), signed
+
+
+def _falling(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
+    """Return numbers that are lower the higher the score is, highest for none.
+
+    The bits of IEEE 754 numbers ascend with the number once those of negative ones are inverted.
+    """
+    bits = (scores + 0.0).view(np.int64)  # the sum makes one zero of two
+    ascending = np.where(bits < 0, ~bits, bits ^ np.int64(-(1 << 63))).view(np.uint64)
+    return np.where(np.isnan(scores), np.uint64(2**64 - 1), ~ascending)

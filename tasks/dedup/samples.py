@@ -1,39 +1,47 @@
-"""Every duplicate among samples: the same statement first, then questions that are worded alike."""
+"""Questions that are worded alike, among samples that the tier of the same statement has left.
+
+A sample that tier drops is not compared.  One that it drops others for is compared, and reported
+where it would be dropped: both follow from the samples as they are now, not from what an earlier
+run decided.
+"""
 
 from collections.abc import Set as AbstractSet
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.dedup.exact import Pictures, sample_duplicates
-from tasks.dedup.near import NearRule, near_duplicates
+from tasks.dedup.meeting import MeetingTexts
+from tasks.dedup.near import Compared, NearRule, near_duplicates, settled_texts
+from tasks.dedup.settle.memory import Memory
 
 
-def all_sample_duplicates(
-    samples: pa.Table,
-    keys: pa.Table,
-    pictures: Pictures,
-    rule: NearRule | None,
-    leaders: int,
+def alike_samples(
+    texts: MeetingTexts,
+    same: pa.Table,
     released: AbstractSet[str],
+    how: tuple[Compared, NearRule, Memory],
 ) -> pa.Table:
-    """Return `duplicates` payload rows of samples.
+    """Return `duplicates` payload rows of questions that are worded alike.
 
     Args:
-        samples: `SAMPLE_COLUMNS`.
-        keys: `READ_COLUMNS` of `text_keys` of these samples; not looked at without a rule.
-        pictures: which images show the same.
-        rule: how questions are compared; null if they are not.
-        leaders: kept samples of a statement that a further one is compared with.
+        texts: questions of all samples.
+        same: `duplicates` rows of samples that state the same.
         released: samples to keep before others.
+        how: what questions are compared by, the rule, and the memory of the last settlement.
     """
-    same = sample_duplicates(samples, pictures, leaders, released)
-    if rule is None:
-        return same
+    compared, rule, memory = how
     needed = frozenset(same["kept_id"].to_pylist())
     dropped = frozenset(same["item_id"].to_pylist()) - needed
-    left = keys.filter(pc.invert(pc.is_in(keys["item_id"], pa.array(sorted(dropped), pa.string()))))
-    ids = left["item_id"].to_pylist()
-    order = sorted(range(len(ids)), key=lambda row: (ids[row] not in released, ids[row]))
-    near = near_duplicates(left.take(pa.array(order, pa.int64())), pictures.stands, rule, needed)
-    return pa.concat_tables([same, near])
+    gone = pa.array(sorted(dropped), pa.large_string())
+    left = texts.take(np.flatnonzero(~_is_in(texts.item_ids, gone)))
+    first = pa.array(sorted(released), pa.large_string())
+    priority = np.where(_is_in(left.item_ids, first), 0, 1).astype(np.int64)
+    settled = settled_texts(left, priority, compared, rule, memory)
+    return near_duplicates(settled, left, rule, needed)
+
+
+def _is_in(ids: pa.Array, among: pa.Array) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = pc.is_in(ids, value_set=among).to_numpy(zero_copy_only=False)
+    return found

@@ -10,13 +10,14 @@ from infra.catalog.catalog import Catalog
 from infra.execution import Output, PartJob, PartResult, Produced, RunContext, run_part
 from sightline.provenance import Step
 from sightline.schemas import DUPLICATES, IMAGES, RELEASES, SAMPLES, TEXT_KEYS
-from tasks.dedup.exact import PICTURE_COLUMNS, SAMPLE_COLUMNS, Pictures
+from tasks.dedup.exact import PICTURE_COLUMNS, SAMPLE_COLUMNS, Pictures, sample_duplicates
 from tasks.dedup.inputs_task import PICTURES_PART, inputs_of, rows_of, stands
-from tasks.dedup.key_rows import READ_COLUMNS
 from tasks.dedup.params import DedupParams
 from tasks.dedup.ranks import released_samples
 from tasks.dedup.rules import question_rule
-from tasks.dedup.samples import all_sample_duplicates
+from tasks.dedup.samples import alike_samples
+from tasks.dedup.stored_memory import StoredMemory
+from tasks.dedup.stored_texts import StoredTexts
 from tasks.part_task import part_task
 
 STEP = Step(name="dedup", version=2)
@@ -60,12 +61,16 @@ def find_same_samples(
         images = lake.read(IMAGES, parts=image_parts, columns=PICTURE_COLUMNS)
         pictures = Pictures.of(images, stands(lake), params.image_bits)
         samples = lake.read(SAMPLES, parts=sample_parts, columns=SAMPLE_COLUMNS)
-        keys = lake.read(TEXT_KEYS, parts=keyed, columns=READ_COLUMNS)
         with Catalog(lake) as catalog:
             released = released_samples(catalog.query)
-        yield Produced(
-            DUPLICATES,
-            all_sample_duplicates(samples, keys, pictures, rule, params.leaders, released),
-        )
+        same = sample_duplicates(samples, pictures, params.leaders, released)
+        yield Produced(DUPLICATES, same)
+        if rule is not None:
+            stored = StoredTexts(lake, sample_parts)
+            memory = StoredMemory(lake.objects, rule.kind, rule.algorithm)
+            texts = stored.meeting(pictures.stands)
+            yield Produced(
+                DUPLICATES, alike_samples(texts, same, released, (stored.compared, rule, memory))
+            )
 
     return run_part(context, job, compute)

@@ -14,8 +14,11 @@ import pyarrow.compute as pc
 from sightline.errors import ContractError
 from tasks.dedup.settle.similarity import Jaccard
 
-TEXT_COLUMNS: Final = ("item_id", "bands", "signature", "shingles")
-"""Columns of `text_keys` that settling reads."""
+COMPARED_COLUMNS: Final = ("item_id", "signature", "shingles")
+"""Columns of `text_keys` that texts are compared by."""
+
+TEXT_COLUMNS: Final = (*COMPARED_COLUMNS, "bands")
+"""Columns of `text_keys` that settling a shard reads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,14 +46,38 @@ def text_evidence(keys: pa.Table, tau: float) -> TextEvidence:
     Raises:
         ContractError: rows have different numbers of bands or permutations.
     """
+    bands, has_bands = bands_of(keys["bands"])
+    return TextEvidence(bands, has_bands, jaccard_of(keys, tau))
+
+
+def bands_of(
+    column: pa.ChunkedArray,
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
+    """Return `bands` uint64[n, bands], zeros where there are none, and `has_bands` bool[n].
+
+    Raises:
+        ContractError: rows have different numbers of bands.
+    """
+    bands, has_bands = _matrix(*_flat(column), "bands")
+    return bands.view(np.uint64), has_bands
+
+
+def jaccard_of(keys: pa.Table, tau: float) -> Jaccard:
+    """Return the similarity over all rows of `keys`.
+
+    Args:
+        keys: `COMPARED_COLUMNS` of `text_keys`.
+        tau: least Jaccard similarity of duplicates.
+
+    Raises:
+        ContractError: rows have different numbers of permutations.
+    """
     offsets, shingles = _flat(keys["shingles"])
-    bands, has_bands = _matrix(*_flat(keys["bands"]), "bands")
     signature = keys["signature"].cast(pa.large_binary())
     lengths = pc.fill_null(pc.binary_length(signature), 0).to_numpy()
     data = np.frombuffer(b"".join(c.buffers()[2] or b"" for c in _plain(signature)), np.uint8)
     matrix, _ = _matrix(np.concatenate([[0], np.cumsum(lengths)]), data, "signature")
-    jaccard = Jaccard(offsets, shingles.view(np.uint64), matrix, tau)
-    return TextEvidence(bands.view(np.uint64), has_bands, jaccard)
+    return Jaccard(offsets, shingles.view(np.uint64), matrix, tau)
 
 
 def _flat(lists: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:

@@ -72,10 +72,15 @@ class Jaccard:
             msg = f"expected a Jaccard threshold in (0, 1], found {self.tau!r}"
             raise ValueError(msg)
 
+    @staticmethod
+    def rule_of(tau: float) -> str:
+        """Return the rule as text, before there is anything to compare."""
+        return f"jaccard>={tau!r}"
+
     @property
     def rule(self) -> str:
         """Return the rule as text."""
-        return f"jaccard>={self.tau!r}"
+        return self.rule_of(self.tau)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

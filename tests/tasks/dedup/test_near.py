@@ -3,16 +3,22 @@
 import random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline.schemas import DUPLICATES, SAMPLES, STEPS, TEXT_KEYS
-from tasks.dedup.key_rows import KeyColumns, key_rows
-from tasks.dedup.near import near_duplicates
+from tasks.dedup.key_rows import key_rows
+from tasks.dedup.meeting import MeetingTexts
+from tasks.dedup.near import NearRule, near_duplicates, settled_texts
 from tasks.dedup.params import ChainDedupParams, DedupParams, QuestionTier
 from tasks.dedup.rules import chain_rule, question_rule, text_keys_of
+from tasks.dedup.settle.columns import jaccard_of, text_evidence
+from tasks.dedup.settle.memory import Memory, NoMemory
+from tasks.dedup.settle.similarity import Jaccard
 from tasks.dedup.texts import (
     QUESTION_COLUMNS,
     SAMPLE_TEXT_COLUMNS,
@@ -33,8 +39,33 @@ def keyed(rows: Rows) -> pa.Table:
     return key_rows(pa.Table.from_pylist(filled, TEXTS), "chain", RULE.keys)
 
 
+class Keyed:
+    """Keys of rows in memory, read as those of a lake are."""
+
+    def __init__(self, *tables: pa.Table) -> None:
+        self.tables = tables
+
+    def compared(self, ids: pa.Array, tau: float) -> Jaccard:
+        rows = pa.concat_tables(self.tables)
+        places = pc.index_in(ids, value_set=rows["item_id"].cast(ids.type).combine_chunks())
+        return jaccard_of(rows.take(places), tau)
+
+
+def found_among(
+    *tables: pa.Table,
+    stands: dict[str, str] | None = None,
+    rule: NearRule = RULE,
+    needed: frozenset[str] = frozenset(),
+    memory: Memory | None = None,
+) -> pa.Table:
+    texts = MeetingTexts.of(tables, stands or {})
+    priority = np.zeros(len(texts), np.int64)
+    settled = settled_texts(texts, priority, Keyed(*tables).compared, rule, memory or NoMemory())
+    return near_duplicates(settled, texts, rule, needed)
+
+
 def pairs(rows: Rows, stands: dict[str, str] | None = None) -> set[tuple[str, str, str]]:
-    found = near_duplicates(keyed(rows), stands or {}, RULE).to_pylist()
+    found = found_among(keyed(rows), stands=stands).to_pylist()
     assert all(row["similarity"] >= RULE.similarity for row in found)
     return {
         (row["item_id"], row["kept_id"], row["method"])
@@ -52,7 +83,7 @@ def test_first_of_near_texts_is_kept_and_names_how_it_was_found():
         ("c1", "c0", "chain_near"),
         ("c2", "c0", "chain_same"),
     }
-    dropped = near_duplicates(keyed(said(LONG, NEAR)), {}, RULE).to_pylist()[1]
+    dropped = found_among(keyed(said(LONG, NEAR))).to_pylist()[1]
     assert (dropped["decision"], dropped["item_kind"]) == ("drop", "chain")
     assert 0 <= dropped["band"] < 16
     assert "words5-minhash16x7" in dropped["algorithm"]
@@ -83,7 +114,7 @@ def test_row_that_others_were_dropped_for_is_reported_not_dropped():
     rule = question_rule(DedupParams(questions=QuestionTier.DROP, shingle_words=5))
     assert rule is not None
     rows = keyed(said(LONG, NEAR))
-    found = near_duplicates(rows, {}, rule, frozenset({"c1"})).to_pylist()
+    found = found_among(rows, rule=rule, needed=frozenset({"c1"})).to_pylist()
     assert {row["item_id"]: row["decision"] for row in found} == {"c0": "drop", "c1": "report"}
 
 
@@ -94,10 +125,9 @@ texts = st.sampled_from([LONG, NEAR, LONG + " today", LONG + " 4", "short", "", 
 @given(st.lists(texts, max_size=12), st.randoms(use_true_random=False))
 def test_partition_of_the_keys_changes_nothing(listed: list[str], chance: random.Random):
     rows = said(*listed)
-    whole = near_duplicates(keyed(rows), {}, RULE)
+    whole = found_among(keyed(rows))
     cut = chance.randint(0, len(rows))
-    parts = pa.concat_tables([keyed(rows[:cut]), keyed(rows[cut:])])
-    assert near_duplicates(parts, {}, RULE).equals(whole)
+    assert found_among(keyed(rows[:cut]), keyed(rows[cut:])).equals(whole)
     dropped = {r["item_id"] for r in whole.to_pylist() if r["item_id"] != r["kept_id"]}
     assert not dropped & set(whole["kept_id"].to_pylist())
 
@@ -105,15 +135,16 @@ def test_partition_of_the_keys_changes_nothing(listed: list[str], chance: random
 def test_keys_survive_the_table():
     rows = keyed(said(LONG, "", "one two", NEAR))
     assert rows.schema == TEXT_KEYS.payload
-    back = KeyColumns.of(rows, RULE.keys)
-    assert back.has_bands.tolist() == [True, False, True, True]
-    assert back.offsets.tolist()[:4] == [0, 14, 14, 15]
-    assert back.bands.shape == (4, 16)
-    assert (back.signature[1] == 0).all()
+    evidence = text_evidence(rows, RULE.similarity)
+    assert evidence.has_bands.tolist() == [True, False, True, True]
+    assert evidence.similarity.offsets.tolist()[:4] == [0, 14, 14, 15]
+    assert evidence.bands.shape == (4, 16)
+    assert (evidence.similarity.signature[1] == 0).all()
 
 
 def test_no_texts_give_no_rows():
-    assert near_duplicates(keyed([]), {}, RULE).schema == DUPLICATES.payload
+    assert found_among(keyed([])).schema == DUPLICATES.payload
+    assert found_among().num_rows == 0
 
 
 def table(contract: Any, columns: tuple[str, ...], rows: Rows) -> pa.Table:
