@@ -3,11 +3,12 @@
     sh benchmarks/peers/install.sh FOLDER     # the peers, each in an environment of its own
     python benchmarks/dedup_quality.py --real FOLDER_OR_JSONL... [--peers FOLDER] [--rows 30000]
 
-Corpora: templated rationales, natural text, real text; texts of fewer than `rows` rows are taken
-whole.  The oracle joins all pairs with Jaccard >= tau over word 5-grams and keeps greedily in row
-order.  Peers run as their documentation says, with as many bands as ours where they have bands.  Sightline
-is shown without its joint key (so that it answers the same question), then with the guard on
-protected tokens, which keeps rows apart that differ in a number, unit, negation or option.
+Corpora: templated rationales (usual and rigid), natural text, real text; those of fewer than `rows`
+rows are taken whole.  The oracle joins all pairs with Jaccard >= tau over word 5-grams and keeps
+greedily in row order.  Peers run as their documentation says, with our bands where they have bands.
+Sightline is shown without its joint key (so that it answers the same question), then with the guard
+on protected tokens, which keeps rows apart that differ in a number, unit, negation or option.
+Embeddings say nothing about natural text here, whose words are invented.
 Prints one JSON object and, if a goal is missed, ends with status 1.
 """
 
@@ -29,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.dedup_corpora.natural import natural
 from benchmarks.dedup_corpora.oracle import shingled, similar_pairs
 from benchmarks.dedup_corpora.real import real
-from benchmarks.dedup_corpora.templated import templated
+from benchmarks.dedup_corpora.templated import rigid, templated
 from benchmarks.measuring.decisions import Decisions, Truth, judged
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.peer_runs import NOT_RUN, PEERS, PeerError, run_peer
@@ -45,6 +46,7 @@ def corpora(given: argparse.Namespace) -> dict[str, list[str]]:
     """Return the texts of every corpus that was asked for."""
     return {
         "templated": list(templated(given.rows)),
+        "rigid": list(rigid(given.rows)),
         "natural": list(natural(given.rows)),
         "real": list(islice(real(*given.real), given.rows)),
     }

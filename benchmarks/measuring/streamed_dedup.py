@@ -20,9 +20,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measuring.text_dedup_runs import PARAMS, settled
-from tasks.dedup.settle.buckets import buckets
-from tasks.dedup.settle.resolve import settle
+from benchmarks.measuring.text_dedup_runs import PARAMS
+from tasks.dedup.settle.buckets import Buckets, buckets
+from tasks.dedup.settle.kernels import frozen, gathered
+from tasks.dedup.settle.resolve import settle_buckets
 from tasks.dedup.settle.similarity import Jaccard
 from tasks.dedup.text.keys import TextKeys, text_keys
 
@@ -50,14 +51,17 @@ def deduplicate(texts: Path, parts: Path) -> tuple[npt.NDArray[np.bool_], float]
         n_tokens.append(keys.n_tokens)
     all_bands, has_bands = np.concatenate(bands), np.concatenate(n_tokens) > 0
     del bands, n_tokens
-    rows = np.flatnonzero(buckets(all_bands, has_bands).shares())
+    found = buckets(all_bands, has_bands)
+    rows = np.flatnonzero(found.shares())
     offsets, shingles = read_shingles(sorted(parts.glob("*.arrow")), rows)
     signature = np.concatenate([s[part_rows(rows, n)] for n, s in enumerate(signatures)])
     del signatures
     similarity = Jaccard(offsets, shingles, signature, TAU)
-    found = settle(all_bands[rows], has_bands[rows], np.arange(len(rows)), similarity)
+    shared = Buckets(found.numbers[rows], found.sizes)
+    del all_bands, found
+    settled = settle_buckets(shared, np.arange(len(rows)), similarity)
     is_kept = np.ones(len(has_bands), dtype=bool)
-    is_kept[rows] = found.is_kept
+    is_kept[rows] = settled.is_kept
     return is_kept, keys_s
 
 
@@ -86,27 +90,36 @@ def read_shingles(
     files: list[Path], rows: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
     """Return offsets and shingles of `rows`, which ascend."""
-    lengths, values = [np.zeros(1, np.int64)], []
-    for number, file in enumerate(files):
-        with pa.OSFile(str(file)) as source:
-            lists = pa.ipc.open_file(source).read_all()["shingles"].combine_chunks()
-        own = lists.take(pa.array(part_rows(rows, number)))
-        lengths.append(own.value_lengths().to_numpy())
-        values.append(own.flatten().to_numpy())
+    own = [part_rows(rows, number) for number in range(len(files))]
+    lengths = [np.zeros(1, np.int64)]
+    for file, chosen in zip(files, own, strict=True):
+        lengths.append(np.diff(read_part(file)[0])[chosen])
     offsets = np.cumsum(np.concatenate(lengths))
     shingles = np.empty(offsets[-1], dtype=np.uint64)
     place = 0
-    values.reverse()
-    while values:
-        part = values.pop()
-        shingles[place : place + len(part)] = part
-        place += len(part)
+    for file, chosen in zip(files, own, strict=True):
+        first, values = read_part(file)
+        new = offsets[place : place + len(chosen) + 1]
+        part = gathered(first, values, frozen(chosen, np.int64), frozen(new - new[0], np.int64))
+        shingles[new[0] : new[-1]] = part
+        place += len(chosen)
     return offsets, shingles
+
+
+def read_part(file: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """Return offsets and shingles of a part, read-only."""
+    with pa.OSFile(str(file)) as source:
+        lists = pa.ipc.open_file(source).read_all()["shingles"].combine_chunks()
+    flat = lists.values.to_numpy()
+    return frozen(lists.offsets.to_numpy(), np.int64), frozen(flat, np.uint64)
 
 
 def measured(texts: Path) -> dict[str, Any]:
     """Return times, memory and the outcome of one run over `texts`."""
-    settled(text_keys(pa.array(WARM_UP, pa.large_string()), PARAMS), TAU)
+    with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
+        few = Path(folder) / "few.parquet"
+        pq.write_table(pa.table({"text": pa.array(WARM_UP, pa.large_string())}), few)
+        deduplicate(few, Path(folder))
     before_mb = peak_mb()
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
         began, cpu = time.perf_counter(), time.process_time()
