@@ -11,6 +11,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from infra.images.jpeg import JpegDamagedError, JpegUnsupportedError, decode_strict
+from infra.images.pixels import luma
 from sightline.errors import Failure, clip_detail
 
 RGB = npt.NDArray[np.uint8]
@@ -65,6 +67,7 @@ _DECODER_ERRORS: Final = (
 _GREY16_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _TIFF_BITS_PER_SAMPLE: Final = 258
 _PNG_SIGNATURE_BYTES: Final = 8
+_JPEG_FORMATS: Final = frozenset({"jpeg", "mpo"})
 _REDUCTIONS: Final = (8, 4, 2)
 
 
@@ -129,16 +132,14 @@ def decode(
     Raises:
         ImageProblem: with the code for `failures`.
     """
-    if len(data) > max_bytes:
-        detail = f"expected at most {max_bytes} bytes, found {len(data)}"
-        raise ImageProblem(Failure.IMAGE_TOO_LARGE, detail)
+    _check_length(data, max_bytes)
     return _guarded(lambda: _decode(data, max_pixels, min_side))
 
 
-def decode_reduced(
+def decode_luma(
     data: bytes, keep_side: int, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
-) -> DecodedImage:
-    """Return the picture as `decode` does, but perhaps smaller: enough for hashes and small views.
+) -> RGB:
+    """Return (H, W) luma of the upright picture, perhaps reduced: enough for hashes.
 
     A JPEG is reduced while it is decoded to the smallest of 1/1, 1/2, 1/4 and 1/8 with both sides
     at least `keep_side` (the steps between them are slower than no reduction); every other format
@@ -153,15 +154,37 @@ def decode_reduced(
     Raises:
         ImageProblem: with the code for `failures`, the same that `decode` gives.
     """
+    _check_length(data, max_bytes)
+    return _guarded(lambda: _decode_luma(data, max_pixels, keep_side))
+
+
+def _decode(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
+    image = _open(data)
+    header = _header_of(image, data)
+    _check_size(header, max_pixels, min_side)
+    stored = _jpeg_rgb(image, data) if header.format in _JPEG_FORMATS else _rgb(image)
+    return DecodedImage(upright(stored, header.orientation), header)
+
+
+def _decode_luma(data: bytes, max_pixels: int, keep_side: int) -> RGB:
+    image = _open(data)
+    header = _header_of(image, data)
+    _check_size(header, max_pixels, 1)
+    if header.format in _JPEG_FORMATS and header.mode in {"L", "RGB"}:
+        least = _reduced_size(image.size, keep_side)
+        with suppress(JpegUnsupportedError):
+            return upright(decode_strict(data, least, wants_luma=True), header.orientation)
+    stored = _jpeg_rgb(image, data) if header.format in _JPEG_FORMATS else _rgb(image)
+    return luma(upright(stored, header.orientation))
+
+
+def _check_length(data: bytes, max_bytes: int) -> None:
     if len(data) > max_bytes:
         detail = f"expected at most {max_bytes} bytes, found {len(data)}"
         raise ImageProblem(Failure.IMAGE_TOO_LARGE, detail)
-    return _guarded(lambda: _decode(data, max_pixels, 1, keep_side))
 
 
-def _decode(data: bytes, max_pixels: int, min_side: int, keep_side: int = 0) -> DecodedImage:
-    image = _open(data)
-    header = _header_of(image, data)
+def _check_size(header: ImageHeader, max_pixels: int, min_side: int) -> None:
     size = f"found {header.width} x {header.height}"
     if header.width * header.height > max_pixels:
         detail = f"expected at most {max_pixels} pixels, {size}"
@@ -169,14 +192,11 @@ def _decode(data: bytes, max_pixels: int, min_side: int, keep_side: int = 0) -> 
     if min(header.width, header.height) < min_side:
         detail = f"expected sides of at least {min_side} px, {size}"
         raise ImageProblem(Failure.IMAGE_TOO_SMALL, detail)
-    is_jpeg = header.format in {"jpeg", "mpo"}
-    stored = _jpeg_rgb(image, data, keep_side) if is_jpeg else _rgb(image)
-    return DecodedImage(upright(stored, header.orientation), header)
 
 
 def upright(stored: RGB, orientation: int) -> RGB:
-    """Return pixels turned as EXIF orientation 1..8 asks; contiguous."""
-    turned = stored.transpose(1, 0, 2) if orientation >= 5 else stored  # noqa: PLR2004 - EXIF
+    """Return (H, W, 3) or (H, W) pixels turned as EXIF orientation 1..8 asks; contiguous."""
+    turned = stored.swapaxes(0, 1) if orientation >= 5 else stored  # noqa: PLR2004 - EXIF
     if orientation in {2, 3, 6, 7}:
         turned = turned[:, ::-1]
     if orientation in {3, 4, 7, 8}:
@@ -256,16 +276,16 @@ def _png_exif(data: bytes) -> bytes:
     return b""
 
 
-def _jpeg_rgb(image: Image.Image, data: bytes, keep_side: int) -> RGB:
+def _jpeg_rgb(image: Image.Image, data: bytes) -> RGB:
     try:
-        return decode_strict(data, _reduced_size(image.size, keep_side))
+        return decode_strict(data)
     except JpegUnsupportedError:
         return _rgb(image)
 
 
 def _reduced_size(size: tuple[int, int], keep_side: int) -> tuple[int, int]:
     """Return the stored width and height to ask for; zeros ask for all pixels."""
-    by = next((by for by in _REDUCTIONS if keep_side and min(size) >= by * keep_side), 1)
+    by = next((by for by in _REDUCTIONS if min(size) >= by * keep_side), 1)
     return (0, 0) if by == 1 else (-(-size[0] // by), -(-size[1] // by))
 
 

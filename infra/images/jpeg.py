@@ -31,37 +31,39 @@ class JpegUnsupportedError(ValueError):
     """The strict decoder does not read this kind of JPEG; another decoder may."""
 
 
-def decode_strict(data: bytes, least: tuple[int, int] = (0, 0)) -> RGB:
-    """Return the pixels as stored, (H, W, 3), before any EXIF rotation.
+def decode_strict(data: bytes, least: tuple[int, int] = (0, 0), *, wants_luma: bool = False) -> RGB:
+    """Return the pixels as stored, (H, W, 3) or (H, W), before any EXIF rotation.
 
     Args:
         data: the encoded file.
         least: width and height in px; the picture comes out at the smallest size, in steps of
             1/8 of its own, that is not below them.  Zeros: at its own size.
+        wants_luma: return the luma alone; colours are not even unpacked.
 
     Raises:
         JpegDamagedError: the data is truncated or corrupt.
         JpegUnsupportedError: this decoder cannot read it (arithmetic coding, 12 bit, ...).
     """
     try:
-        return _decode(data, least)
+        return _decode(data, least, wants_luma=wants_luma)
     except ValueError:
         clean = without_metadata(data)
     if clean is None:
         msg = "no scan data after the header"
         raise JpegDamagedError(msg)
     try:
-        return _decode(clean, least)
+        return _decode(clean, least, wants_luma=wants_luma)
     except ValueError as exc:
         damaged = any(words in str(exc).lower() for words in _DAMAGE)
         raise (JpegDamagedError if damaged else JpegUnsupportedError)(str(exc)) from exc
 
 
-def _decode(data: bytes, least: tuple[int, int]) -> RGB:
+def _decode(data: bytes, least: tuple[int, int], *, wants_luma: bool) -> RGB:
+    space = "GRAY" if wants_luma else "RGB"
     pixels: RGB = simplejpeg.decode_jpeg(
-        data, colorspace="RGB", strict=True, min_width=least[0], min_height=least[1]
+        data, colorspace=space, strict=True, min_width=least[0], min_height=least[1]
     )
-    return pixels
+    return pixels[:, :, 0] if wants_luma else pixels
 
 
 def without_metadata(data: bytes) -> bytes | None:

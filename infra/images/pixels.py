@@ -34,10 +34,24 @@ def pixel_sha(rgb: RGB) -> str:
     return digest.hexdigest()
 
 
-def phash256(rgb: RGB) -> str:
-    """Return the 256-bit perceptual hash as 64 hex characters; near pictures differ in few bits."""
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (_PHASH_SAMPLES, _PHASH_SAMPLES), interpolation=cv2.INTER_AREA)
+def luma(pixels: RGB) -> RGB:
+    """Return (H, W) grey levels of (H, W, 3) RGB; (H, W) is grey already."""
+    colour = 3
+    is_colour = pixels.ndim == colour
+    return (
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+        if is_colour
+        else pixels
+    )
+
+
+def phash256(pixels: RGB) -> str:
+    """Return the 256-bit perceptual hash as 64 hex characters; near pictures differ in few bits.
+
+    Args:
+        pixels: (H, W, 3) RGB or (H, W) luma.
+    """
+    small = cv2.resize(luma(pixels), (_PHASH_SAMPLES, _PHASH_SAMPLES), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small.astype(np.float32))[:_PHASH_SIDE, :_PHASH_SIDE]
     steps = np.rint(low / _PHASH_QUANTUM)
     return np.packbits(steps > np.median(steps)).tobytes().hex()

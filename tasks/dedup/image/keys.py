@@ -1,6 +1,6 @@
 """The keys of one image, from its bytes: pHash, views, kind.
 
-Pixels are decoded at reduced size, which depends on the bytes alone.  The pHash that ingest stored
+Luma is decoded at reduced size, which depends on the bytes alone.  The pHash that ingest stored
 is of all pixels and is taken as it is; a pHash made here is within 14 bits of it (245 real JPEGs:
 median 2, 95 % within 8), so use one way on both sides where the limit is tight.
 """
@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from infra.images.decode import decode_reduced
+from infra.images.decode import decode_luma
 from infra.images.pixels import phash256
 from tasks.dedup.image.hashes import phash_bytes
 from tasks.dedup.image.kind import tones
@@ -46,9 +46,9 @@ def image_key(data: bytes, phash_hex: str | None = None) -> ImageKey:
     Raises:
         ImageProblem: with the code for `failures`.
     """
-    rgb = decode_reduced(data, KEEP_SIDE).rgb
-    phash = phash_bytes(phash_hex or phash256(rgb))
-    return ImageKey(phash, view_hashes(rgb), tones(rgb).is_photo)
+    grey = decode_luma(data, KEEP_SIDE)
+    phash = phash_bytes(phash_hex or phash256(grey))
+    return ImageKey(phash, view_hashes(grey), tones(grey).is_photo)
 
 
 def quick_phash(data: bytes) -> bytes | None:
@@ -57,4 +57,4 @@ def quick_phash(data: bytes) -> bytes | None:
     Raises:
         ImageProblem: with the code for `failures`.
     """
-    return phash_bytes(phash256(decode_reduced(data, KEEP_SIDE).rgb))
+    return phash_bytes(phash256(decode_luma(data, KEEP_SIDE)))

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from infra.images.pixels import luma
+
 RGB = npt.NDArray[np.uint8]
 
 SIDE: Final = 256
@@ -48,12 +50,13 @@ class Tones:
         )
 
 
-def tones(rgb: RGB) -> Tones:
-    """Return the statistics of a picture of any size."""
-    height, width = rgb.shape[:2]
+def tones(pixels: RGB) -> Tones:
+    """Return the statistics of (H, W, 3) RGB or (H, W) luma of any size."""
+    grey = luma(pixels)
+    height, width = grey.shape
     step = max(1, round(max(height, width) / SIDE))
     size = (max(2, width // step), max(2, height // step))
-    grey = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     counts = np.bincount(grey.ravel(), minlength=256)
     shares = counts[counts > 0] / grey.size
     levels = grey.astype(np.int16)

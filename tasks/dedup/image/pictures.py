@@ -7,7 +7,8 @@ files alone.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from infra.images.pixels import thumbnail
 from tasks.dedup.image.layout import difference
 
 RGB = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
+_Value = TypeVar("_Value")
 ReadBytes = Callable[[Sequence[str]], Mapping[str, bytes]]
 """Returns the stored bytes of the image ids asked for; they are few: candidates only."""
 
@@ -35,7 +36,7 @@ class Pictures:
         self._read = read
         self._bytes: Mapping[str, bytes] = {}
         self._decoded: OrderedDict[str, RGB | None] = OrderedDict()
-        self._glances: OrderedDict[str, RGB | None] = OrderedDict()
+        self._glances: OrderedDict[str, _Glance | None] = OrderedDict()
 
     def portions(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
         """Yield `pairs` in portions; while one is out, its pictures can be asked for."""
@@ -50,18 +51,21 @@ class Pictures:
 
     def say_the_same(self, one: str, other: str) -> bool:
         """Return whether two charts or documents agree in every place."""
-        glances = [self._glance(image) for image in (one, other)]
-        if glances[0] is None or glances[1] is None or difference(glances[0], glances[1]).is_far:
+        if not _may_agree(self._glance(one), self._glance(other)):
             return False
         first, second = self.rgb(one), self.rgb(other)
         return first is not None and second is not None and difference(first, second).is_same
 
-    def _glance(self, image: str) -> RGB | None:
-        return _remembered(self._glances, image, self._thumbnail, _GLANCES)
+    def _glance(self, image: str) -> "_Glance | None":
+        return _remembered(self._glances, image, self._glanced, _GLANCES)
 
-    def _thumbnail(self, image: str) -> RGB | None:
+    def _glanced(self, image: str) -> "_Glance | None":
         rgb = self.rgb(image)
-        return None if rgb is None else thumbnail(rgb, GLANCE_SIDE)
+        if rgb is None:
+            return None
+        step = -(-max(rgb.shape[:2]) // GLANCE_SIDE)
+        every = np.ascontiguousarray(rgb[::step, ::step])
+        return _Glance(thumbnail(rgb, GLANCE_SIDE), every, rgb.shape[:2])
 
     def _pixels(self, image: str) -> RGB | None:
         data = self._bytes.get(image)
@@ -73,12 +77,30 @@ class Pictures:
             return None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Glance:
+    """A small picture, by averages and by single pixels: clipped tones average to other tones."""
+
+    averages: RGB
+    every: RGB
+    size: tuple[int, ...]
+
+
+def _may_agree(one: _Glance | None, other: _Glance | None) -> bool:
+    """Return whether a closer look is worth it."""
+    if one is None or other is None:
+        return False
+    if not difference(one.averages, other.averages).is_far:
+        return True
+    return one.size == other.size and difference(one.every, other.every).is_same
+
+
 def _remembered(
-    known: OrderedDict[str, RGB | None],
+    known: OrderedDict[str, _Value | None],
     image: str,
-    make: Callable[[str], RGB | None],
+    make: Callable[[str], _Value | None],
     size: int,
-) -> RGB | None:
+) -> _Value | None:
     """Return `make(image)`, from `known` if it is there; the longest unused is forgotten."""
     if image in known:
         known.move_to_end(image)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from infra.images.pixels import luma
 from sightline.boxes import Box
 
 RGB = npt.NDArray[np.uint8]
@@ -67,10 +68,13 @@ VIEWS: Final = _all_views()
 VIEW_NAMES: Final = tuple(view.name for view in VIEWS)
 
 
-def view_hashes(rgb: RGB) -> npt.NDArray[np.int64]:
-    """Return a 64-bit pHash per `VIEWS`, two's complement."""
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
+def view_hashes(pixels: RGB) -> npt.NDArray[np.int64]:
+    """Return a 64-bit pHash per `VIEWS`, two's complement.
+
+    Args:
+        pixels: (H, W, 3) RGB or (H, W) luma.
+    """
+    small = cv2.resize(luma(pixels), (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
     # not numpy's product: its threads spin against each other where workers share cores
     lines = _MATRICES.reshape(-1, SIDE)
     rows = cv2.gemm(lines, small, 1.0, np.zeros(0), 0.0)

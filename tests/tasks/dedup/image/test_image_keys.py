@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from infra.images.decode import ImageProblem, decode, decode_reduced
+from infra.images.decode import ImageProblem, decode, decode_luma
 from infra.images.pixels import encode_jpeg, phash256
 from infra.pool.workers import WorkerSpec
 from sightline.errors import Failure
@@ -78,24 +78,22 @@ def test_quick_phash_is_within_14_bits_of_all_pixels(size: tuple[int, int], qual
     ("size", "reduced"),
     [((1600, 1200), (400, 300)), ((801, 767), (401, 384)), ((383, 900), (383, 900))],
 )
-def test_decode_reduced_jpeg_keeps_the_side_asked_for(
-    size: tuple[int, int], reduced: tuple[int, int]
-):
-    found = decode_reduced(encode_jpeg(photo(17, *size)), 192)
-    assert (found.header.width, found.header.height) == size
-    assert found.rgb.shape[1::-1] == reduced
+def test_decode_luma_jpeg_keeps_the_side_asked_for(size: tuple[int, int], reduced: tuple[int, int]):
+    grey = decode_luma(encode_jpeg(photo(17, *size)), 192)
+    assert grey.dtype == np.uint8
+    assert grey.shape == reduced[::-1]
 
 
-def test_decode_reduced_refuses_what_decode_refuses():
+def test_decode_luma_refuses_what_decode_refuses():
     whole = encode_jpeg(photo(18, 800, 800))
     for data in (whole[: len(whole) // 2], b"", b"no image", whole[:20]):
         with pytest.raises(ImageProblem) as full:
             decode(data)
         with pytest.raises(ImageProblem) as reduced:
-            decode_reduced(data, 192)
+            decode_luma(data, 192)
         assert reduced.value.code == full.value.code
     with pytest.raises(ImageProblem, match="at most 1000 pixels"):
-        decode_reduced(whole, 192, max_pixels=1000)
+        decode_luma(whole, 192, max_pixels=1000)
 
 
 def test_worker_keeps_the_order_and_names_bad_images():
