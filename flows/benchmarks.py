@@ -106,7 +106,7 @@ def targets(lake: Lake, *, is_own: bool) -> list[Target]:
     found = list(_parts_of(lake, Kind.IMAGES, parts.images)) if not is_own else []
     inputs = inputs_of(lake, parts.samples)
     for target in _parts_of(lake, Kind.SAMPLES, parts.samples):
-        images = inputs[target.part].image_parts
+        images = tuple(inputs[target.part].image_parts)
         found.append(Target(target.kind, target.part, target.fingerprint, target.rows, images))
     return found + list(_parts_of(lake, Kind.CHAINS, None))
 
