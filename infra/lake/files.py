@@ -31,6 +31,9 @@ BLOB_GROUP_ROWS = 64
 BLOB_GROUP_BYTES = 32 * 2**20
 """A reader of one image reads one row group; 64 JPEGs of 0.5 MB are 32 MB."""
 
+SHORT_KEYS = frozenset({"phash", "signature"})
+"""Columns of bytes that are no images; their rows are as short as those of any table."""
+
 FILE_BYTES = 256 * 2**20
 MAX_STATISTIC_CHARS = 80
 """Longer texts are no keys; their bounds would only bloat the log."""
@@ -57,7 +60,7 @@ class PartWriter:
         self._contract, self._part, self._fingerprint = contract, part, fingerprint
         self._store = store
         self._stored_schema = without_part(contract.schema)
-        self._has_blobs = bool(blob_columns(self._stored_schema))
+        self._has_images = bool(image_columns(self._stored_schema))
         self._put_back(self._stored_schema.empty_table())
         self._staged: list[AddAction] = []
         self._open: _OpenFile | None = None
@@ -117,7 +120,7 @@ class PartWriter:
         return taken
 
     def _pending_is_large(self) -> bool:
-        max_rows = BLOB_GROUP_ROWS if self._has_blobs else GROUP_ROWS
+        max_rows = BLOB_GROUP_ROWS if self._has_images else GROUP_ROWS
         return self._pending_rows > max_rows or bool(self._pending_bytes > BLOB_GROUP_BYTES)
 
     def _check_provenance(self, table: pa.Table) -> None:
@@ -191,8 +194,13 @@ def without_part(schema: pa.Schema) -> pa.Schema:
 
 
 def blob_columns(schema: pa.Schema) -> list[str]:
-    """Return the columns that hold encoded images or maps."""
+    """Return the columns that hold bytes: stored as they are, without bounds."""
     return [field.name for field in schema if pa.types.is_binary(field.type)]
+
+
+def image_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns that hold encoded images or maps, of which few make a row group."""
+    return [name for name in blob_columns(schema) if name not in SHORT_KEYS]
 
 
 def leaf(field: "pa.Field[Any]") -> str:
@@ -206,7 +214,7 @@ def leaf(field: "pa.Field[Any]") -> str:
 
 def row_groups(table: pa.Table) -> Iterator[pa.Table]:
     """Return full row groups, then the rest, which may be empty."""
-    blobs = blob_columns(table.schema)
+    blobs = image_columns(table.schema)
     if not blobs:
         last = max(table.num_rows - 1, 0) // GROUP_ROWS
         yield from (table.slice(n * GROUP_ROWS, GROUP_ROWS) for n in range(last + 1))

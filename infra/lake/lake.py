@@ -23,7 +23,14 @@ from deltalake import DeltaTable, WriterProperties
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import DeltaError
 
-from infra.lake.files import BLOB_GROUP_ROWS, GROUP_ROWS, PartWriter, StagedPart, discard
+from infra.lake.files import (
+    BLOB_GROUP_ROWS,
+    GROUP_ROWS,
+    PartWriter,
+    StagedPart,
+    discard,
+    image_columns,
+)
 from infra.lake.log import (
     CHECKPOINT_COMMITS,
     DROPPED,
@@ -212,11 +219,11 @@ class Lake:
         handle = self._handle(contract)
         if handle is None:
             return
-        blobs = any(pa.types.is_binary(column.type) for column in contract.schema)
+        images = image_columns(contract.schema)
         handle.optimize.compact(
             writer_properties=WriterProperties(
                 compression="SNAPPY",
-                max_row_group_size=BLOB_GROUP_ROWS if blobs else GROUP_ROWS,
+                max_row_group_size=BLOB_GROUP_ROWS if images else GROUP_ROWS,
             )
         )
 

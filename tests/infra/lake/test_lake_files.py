@@ -8,7 +8,7 @@ import pytest
 from infra.lake.files import StagedPart
 from infra.lake.lake import Lake
 from sightline.errors import ContractError
-from sightline.schemas import FAILURES, IMAGES, Contract
+from sightline.schemas import FAILURES, IMAGE_KEYS, IMAGES, TEXT_KEYS, Contract
 from tests.factories import full_of, payload_of
 
 ONE, TWO, THREE = "1" * 15, "2" * 15, "0" * 14 + "3"
@@ -55,6 +55,17 @@ def test_large_images_close_row_groups_by_bytes(local_lake: Lake) -> None:
         part = writer.finish()
     groups = pq.read_metadata(Path(local_lake.uri, IMAGES.path, part.files[0].path))
     assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [6, 4]
+
+
+@pytest.mark.parametrize("contract", [TEXT_KEYS, IMAGE_KEYS])
+def test_short_bytes_make_row_groups_as_large_as_other_columns(
+    local_lake: Lake, contract: Contract
+) -> None:
+    with local_lake.stage(contract, "p", ONE) as writer:
+        writer.write(full_of(contract, 200, part="p", fingerprint=ONE))
+        part = writer.finish()
+    groups = pq.read_metadata(Path(local_lake.uri, contract.path, part.files[0].path))
+    assert groups.num_row_groups == 1
 
 
 def test_log_holds_statistics_of_keys(lake: Lake) -> None:
