@@ -3,9 +3,9 @@
     python benchmarks/dedup_lake.py [--rows 200000] [--parts 20]
 
 Templated rationales, eight to a question on a picture and a quarter of them near-duplicates, are
-keyed into parts of a local lake; then everything is settled, a tenth is appended, half of it about
-old questions, and settled with the state of the first time and, in another run, without it.  Each
-settling is a process of its own: wall seconds, CPU seconds and peak memory of reading keys,
+keyed into parts of a local lake; then everything is settled, a tenth is appended, a share of it
+about old questions, and settled with the state of the first time and, in another run, without it.
+Each settling is a process of its own: wall seconds, CPU seconds and peak memory of reading keys,
 settling, and writing the state.  Filling the lake, ranking chains and writing decisions do not
 count.  Prints one JSON object; status 1 if the rows differ.
 """
@@ -64,7 +64,7 @@ def measured(folder: str, given: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of a lake in `folder`."""
     lake, per_part = Lake(folder), given.rows // given.parts
     more = max(given.parts // 10, 1)
-    parts = chain_parts(per_part, given.rows)
+    parts = chain_parts(per_part, given.rows, given.about_old)
     for number, rows in enumerate(islice(parts, given.parts)):
         commit(lake, f"part-{number:04d}", rows)
     first = in_process(folder)
@@ -77,6 +77,7 @@ def measured(folder: str, given: argparse.Namespace) -> dict[str, Any]:
         "machine": machine("numba", "numpy", "pyarrow"),
         "rows": given.rows,
         "rows_appended": more * per_part,
+        "share_about_old_questions": given.about_old,
         "first": first,
         "appended": again,
         "unchanged": unchanged,
@@ -87,8 +88,8 @@ def measured(folder: str, given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def chain_parts(rows: int, old_rows: int) -> Iterator[pa.Table]:
-    """Yield keys of `rows` chains each; from chain `old_rows` on, every other is about an old one.
+def chain_parts(rows: int, old_rows: int, about_old: float) -> Iterator[pa.Table]:
+    """Yield keys of `rows` chains each; from chain `old_rows` on, a share asks what old ones do.
 
     A quarter of the chains repeat the first one about their question, with a few words more.
     """
@@ -97,9 +98,9 @@ def chain_parts(rows: int, old_rows: int) -> Iterator[pa.Table]:
     while True:
         listed = []
         for number in islice(numbers, rows):
-            is_about_old = number >= old_rows and number % 2
+            is_about_old = number >= old_rows and number // 8 % 10 < 10 * about_old
             subject = (number * 7919 % old_rows if is_about_old else number) // CHAINS_OF_A_QUESTION
-            if subject == len(firsts):
+            while subject >= len(firsts):
                 firsts.append(next(texts))
             text = f"{firsts[subject]} That is all." if number % 4 == 1 else next(texts)
             listed.append(
@@ -161,7 +162,7 @@ def settled(lake: Lake, *, remembers: bool) -> dict[str, Any]:
 def compile_kernels() -> None:
     """Settle a small lake, twice, so that no compilation is measured."""
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
-        lake, parts = Lake(folder), chain_parts(400, 400)
+        lake, parts = Lake(folder), chain_parts(400, 400, 0.5)
         for number in range(2):
             commit(lake, f"p{number}", next(parts))
             stored = StoredTexts(lake, [part.part for part in lake.parts(TEXT_KEYS)])
@@ -176,6 +177,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--parts", type=int, default=20)
+    parser.add_argument("--about-old", type=float, default=0.5, help="Share of appended chains.")
     parser.add_argument("--settle", help="Only settle the lake in this folder.")
     parser.add_argument("--anew", action="store_true", help="Without the state of the last time.")
     return parser.parse_args()

@@ -3,12 +3,15 @@
 import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.lake.lake import Lake
-from sightline.schemas import DUPLICATES, IMAGE_KEYS, SAMPLES, TEXT_KEYS
+from sightline.schemas import DUPLICATES, IMAGE_KEYS, SAMPLES, TEXT_KEYS, VERDICTS
+from tasks.dedup.stored_memory import FOLDER
+from tests.factories import commit
 from tests.flows.processes import wait_until
 from tests.flows.site import TINY, Site
 from tests.flows.tables import ask, broken_checks, content, table_rows
@@ -37,10 +40,20 @@ def settled(lake: Lake) -> dict[str, Any]:
 
 
 def forget(lake: Lake) -> None:
-    """Remove every key and decision, as if nothing had been compared."""
+    """Remove every key, decision and settlement, as if nothing had been compared."""
     for contract in (IMAGE_KEYS, TEXT_KEYS, DUPLICATES):
         for part in lake.parts(contract):
             lake.drop(contract, part.part)
+    for state in [*lake.objects.list(FOLDER)]:
+        lake.objects.delete(state.key)
+
+
+def judge_otherwise(lake: Lake) -> None:
+    """Give every chain of a part of `verdicts` another score, and turn its claims around."""
+    part = lake.parts(VERDICTS)[0].part
+    rows = lake.read(VERDICTS, parts=[part]).select(VERDICTS.payload.names).to_pylist()
+    turned = [row | {"passed": row["passed"] is False} for row in rows]
+    commit(lake, VERDICTS, VERDICTS.rows(turned), part)
 
 
 def test_dedup_of_a_built_lake_finds_its_work_done(copy: Site):
@@ -72,6 +85,30 @@ def test_appended_rows_settle_as_if_they_had_always_been_there(copy: Site, built
     assert broken_checks(copy.lake()) == {}
 
 
+@pytest.mark.parametrize("overrides", [(), ("steps.dedup.image_bits=0",)])
+def test_other_verdicts_and_pictures_settle_as_if_they_had_always_been_so(
+    copy: Site, overrides: tuple[str, ...]
+):
+    lake = copy.lake()
+    judge_otherwise(lake)
+    copy.dedup(*overrides, recipe="demo")
+    again = settled(lake)
+    forget(lake)
+    copy.dedup(*overrides, recipe="demo")
+    assert settled(lake) == again
+
+
+def test_state_that_is_newer_than_the_decisions_changes_nothing(copy: Site, built: Site):
+    """As after a kill between the two: the state is kept, the part is not committed."""
+    lake = copy.lake()
+    states = [state.key for state in lake.objects.list(FOLDER)]
+    assert {Path(key).name.partition("-")[0] for key in states} == {"sample", "chain"}
+    for part in lake.parts(DUPLICATES):
+        lake.drop(DUPLICATES, part.part)
+    copy.dedup()
+    assert settled(lake) == settled(built.lake())
+
+
 def test_removed_part_takes_its_keys_and_decisions_along(copy: Site):
     lake = copy.lake()
     gone = lake.parts(SAMPLES)[0].part
@@ -82,6 +119,10 @@ def test_removed_part_takes_its_keys_and_decisions_along(copy: Site):
     members = "select unnest([item_id, kept_id]) as id from duplicates"
     named = {row["id"] for row in ask(lake, members)}
     assert not ids & (keyed | named)
+    shrunk = settled(lake)
+    forget(lake)
+    copy.dedup()
+    assert settled(lake) == shrunk
 
 
 def test_dedup_killed_at_any_time_ends_as_if_it_had_not_been(copy: Site, built: Site):
