@@ -16,7 +16,10 @@ from sightline.errors import (
     RecipeError,
     TeacherError,
 )
-from tasks.dedup.task import find_duplicates
+from tasks.dedup.chains_task import find_same_chains
+from tasks.dedup.images_task import find_same_pictures
+from tasks.dedup.keys_task import key_images, key_samples
+from tasks.dedup.task import find_same_samples
 from tasks.depth.task import annotate_depth
 from tasks.distill.parse_task import parse_part
 from tasks.distill.task import distill_part
@@ -29,7 +32,11 @@ from tasks.verify.task import verify_part
 
 STEPS = {
     "ingest": ingest,
-    "dedup": find_duplicates,
+    "image_keys": key_images,
+    "text_keys": key_samples,
+    "dedup_images": find_same_pictures,
+    "dedup": find_same_samples,
+    "dedup_chains": find_same_chains,
     "depth": annotate_depth,
     "segment": segment_images,
     "ground": ground_objects,
@@ -65,5 +72,5 @@ def test_step_is_named_for_its_part_retried_with_back_off_and_stores_nothing(nam
     ],
 )
 def test_error_is_retried_only_if_it_may_go_away(error: Exception, again: bool):  # noqa: FBT001
-    assert worth_retrying(find_duplicates, RUN, Failed(data=error)) is again
-    assert worth_retrying(find_duplicates, RUN, Crashed(data=error)) is again
+    assert worth_retrying(find_same_samples, RUN, Failed(data=error)) is again
+    assert worth_retrying(find_same_samples, RUN, Crashed(data=error)) is again
