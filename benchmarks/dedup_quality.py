@@ -35,7 +35,7 @@ from benchmarks.measuring.decisions import Decisions, Truth, judged
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.peer_runs import NOT_RUN, PEERS, PeerError, run_peer
 from benchmarks.measuring.text_dedup_runs import PARAMS, decide, token_differences
-from tasks.dedup.text.keys import TextKeyParams
+from tasks.text_keys.keys import TextKeyParams
 
 GOAL_RESIDUAL: Final = 0.002
 GOAL_DIFFERENCE: Final = 0.003

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.dedup_corpora.words import shingles_of
 from tasks.dedup.semantic.calibration import calibrated
 from tasks.dedup.semantic.clusters import normalised
-from tasks.dedup.text.keys import TextKeyParams, text_keys
+from tasks.text_keys.keys import TextKeyParams, text_keys
 
 NUMBER: Final = re.compile(r"\d+")
 MAX_PARAPHRASES: Final = 0.01

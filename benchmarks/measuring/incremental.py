@@ -17,7 +17,7 @@ from tasks.dedup.settle.order import priority_order
 from tasks.dedup.settle.resolve import settle
 from tasks.dedup.settle.similarity import Jaccard
 from tasks.dedup.settle.state import Settlement, empty
-from tasks.dedup.text.keys import text_keys
+from tasks.text_keys.keys import text_keys
 
 
 def measured(texts: Path, old_rows: int, new_rows: int, repeats: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from tasks.dedup.settle.buckets import Buckets, buckets
 from tasks.dedup.settle.kernels import frozen, gathered
 from tasks.dedup.settle.resolve import settle_buckets
 from tasks.dedup.settle.similarity import Jaccard
-from tasks.dedup.text.keys import TextKeys, text_keys
+from tasks.text_keys.keys import TextKeys, text_keys
 
 PART_ROWS: Final = 10_000
 TAU: Final = 0.8

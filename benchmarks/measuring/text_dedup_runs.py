@@ -9,7 +9,7 @@ from benchmarks.dedup_corpora.words import shingles_of, words_of
 from benchmarks.measuring.decisions import Decisions
 from tasks.dedup.settle.resolve import Settled, salted, settle
 from tasks.dedup.settle.similarity import Jaccard
-from tasks.dedup.text.keys import TextKeyParams, TextKeys, text_keys
+from tasks.text_keys.keys import TextKeyParams, TextKeys, text_keys
 
 PARAMS: Final = TextKeyParams()
 """The project's own; every peer with bands is run with the same number and size of bands."""

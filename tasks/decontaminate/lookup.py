@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 Hashes = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]

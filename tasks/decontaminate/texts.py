@@ -18,10 +18,10 @@ import pyarrow as pa
 from tasks.decontaminate.benchmark import Benchmark
 from tasks.decontaminate.lookup import HashSet, Numbers
 from tasks.decontaminate.rules import RuleBook
-from tasks.dedup.text.blocks import Block, blocks
-from tasks.dedup.text.grams import grams
-from tasks.dedup.text.keys import ngrams
-from tasks.dedup.text.tokens import Tokens, tokens
+from tasks.text_keys.blocks import Block, blocks
+from tasks.text_keys.grams import grams
+from tasks.text_keys.keys import ngrams
+from tasks.text_keys.tokens import Tokens, tokens
 
 WHOLE: Final = 1 << 16
 """A run so long that every text shorter than it has one run: all of its words."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sightline.schemas import TEXT_KEYS
-from tasks.dedup.text.keys import TextKeyParams, text_keys
+from tasks.text_keys.keys import TextKeyParams, text_keys
 
 Words = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]

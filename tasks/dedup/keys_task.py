@@ -28,9 +28,9 @@ from sightline.provenance import Step
 from sightline.schemas import IMAGE_KEYS, IMAGES, SAMPLES, STEPS, TEXT_KEYS
 from tasks.dedup.image.params import KEY_ALGORITHM
 from tasks.dedup.key_rows import algorithm_of
-from tasks.dedup.text.keys import TextKeyParams
 from tasks.dedup.texts import QUESTION_COLUMNS, SAMPLE_TEXT_COLUMNS, STEP_COLUMNS, chain_texts
 from tasks.part_task import part_task
+from tasks.text_keys.keys import TextKeyParams
 
 IMAGE_STEP = Step(name="image_keys", version=1)
 TEXT_STEP = Step(name="text_keys", version=1)

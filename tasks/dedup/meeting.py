@@ -18,8 +18,8 @@ from tasks.dedup.salts import SALT_COLUMNS, salts
 from tasks.dedup.settle.columns import bands_of
 from tasks.dedup.settle.kernels import Words, frozen
 from tasks.dedup.settle.resolve import salted
-from tasks.dedup.text.compiled import compiled
-from tasks.dedup.text.hashing import BASE, mix
+from tasks.text_keys.compiled import compiled
+from tasks.text_keys.hashing import BASE, mix
 
 MEETING_COLUMNS: Final = ("item_id", "exact_key", "bands", *SALT_COLUMNS)
 """Columns of `text_keys` that say which texts meet."""

@@ -25,7 +25,7 @@ from tasks.dedup.settle.extend import Added
 from tasks.dedup.settle.memory import Items, Memory, nothing_remembered, settled_now
 from tasks.dedup.settle.similarity import Jaccard
 from tasks.dedup.settle.state import Settlement
-from tasks.dedup.text.keys import TextKeyParams
+from tasks.text_keys.keys import TextKeyParams
 
 Compared = Callable[[pa.Array, float], Jaccard]
 """Returns the similarity, of at least so much, over the texts with these ids in their order."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from tasks.dedup.near import NearRule
 from tasks.dedup.params import ChainDedupParams, Decision, DedupParams, QuestionTier
-from tasks.dedup.text.keys import TextKeyParams
+from tasks.text_keys.keys import TextKeyParams
 
 SAMPLE_QUESTION: Final = "sample_question"
 CHAIN_SAME: Final = "chain_same"

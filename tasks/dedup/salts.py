@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import xxhash
 
 from tasks.dedup.settle.kernels import Ints, Words, frozen
-from tasks.dedup.text.compiled import compiled
-from tasks.dedup.text.hashing import BASE, mix
+from tasks.text_keys.compiled import compiled
+from tasks.text_keys.hashing import BASE, mix
 
 SALT_COLUMNS: Final = ("group_key", "image_ids", "guard_key")
 

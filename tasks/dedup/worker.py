@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from infra.pool.workers import WorkerOutput
 from tasks.dedup.key_rows import key_rows
-from tasks.dedup.text.keys import TextKeyParams
 from tasks.dedup.texts import sample_texts
+from tasks.text_keys.keys import TextKeyParams
 
 TEXTS_OF: Final[Mapping[str, Callable[[pa.Table], pa.Table]]] = {
     "sample": sample_texts,

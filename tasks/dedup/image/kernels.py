@@ -7,7 +7,7 @@ is called, and nothing that it calls.
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]

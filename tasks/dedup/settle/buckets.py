@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.dedup.settle.kernels import frozen
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 NO_BUCKET: Final = -1
 _SLOTS_PER_ITEM: Final = 8

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tasks.dedup.settle.buckets import Buckets
 from tasks.dedup.settle.kernels import Ints, Numbers, frozen
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 
 def components(found: Buckets) -> npt.NDArray[np.int64]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tasks.dedup.settle.buckets import buckets
 from tasks.dedup.settle.kernels import HASH_WORDS, Ints, Numbers, Words, frozen, hamming
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 MAX_BITS: Final = 24
 """Largest distance for which the chunks find 99 % of all pairs."""

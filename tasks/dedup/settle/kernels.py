@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]

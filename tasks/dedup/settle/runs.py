@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.dedup.settle.kernels import Ints, Numbers, Words, frozen
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 Flags = npt.NDArray[np.bool_]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.decontaminate.compare import WORDS_VERSION
-from tasks.dedup.text.keys import ngrams
+from tasks.text_keys.keys import ngrams
 from tests.tasks.decontaminate.made import CITY, comparison, edited, rules_found, samples
 
 NOTHING = pa.table({name: pa.nulls(0, pa.string()) for name in ("image_id", "pixel_sha", "phash")})

@@ -13,8 +13,8 @@ from tasks.dedup.key_rows import key_rows
 from tasks.dedup.settle.columns import jaccard_of
 from tasks.dedup.settle.similarity import Jaccard
 from tasks.dedup.stored_texts import StoredTexts
-from tasks.dedup.text.keys import TextKeyParams
 from tasks.dedup.texts import TEXTS
+from tasks.text_keys.keys import TextKeyParams
 from tests.factories import commit
 
 WORDS = ["please", "look", "at", "the", "table", "by", "the", "window", "and", "go", "on", "then"]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dedup.text.characters import prepared
-from tasks.dedup.text.keys import TextKeyParams, ngrams, text_keys
-from tests.tasks.dedup.text import oracle
+from tasks.text_keys.characters import prepared
+from tasks.text_keys.keys import TextKeyParams, ngrams, text_keys
+from tests.tasks.text_keys import oracle
 
 PARAMS = TextKeyParams(shingle_words=3, bands=4, rows=3, seed=7)
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.dedup.text.characters import prepared
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.characters import prepared
+from tasks.text_keys.compiled import compiled
 
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]

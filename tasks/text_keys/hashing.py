@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from tasks.dedup.text.compiled import compiled
+from tasks.text_keys.compiled import compiled
 
 MASK: Final = (1 << 64) - 1
 PRIME: Final = 0x9E3779B97F4A7C15

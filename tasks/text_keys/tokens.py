@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.text import characters, hashing
-from tasks.dedup.text.blocks import Block, Bytes, Places
-from tasks.dedup.text.compiled import compiled
-from tasks.dedup.text.hashing import mix
+from tasks.text_keys import characters, hashing
+from tasks.text_keys.blocks import Block, Bytes, Places
+from tasks.text_keys.compiled import compiled
+from tasks.text_keys.hashing import mix
 
 Hashes = npt.NDArray[np.uint64]
 

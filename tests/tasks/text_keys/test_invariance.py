@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dedup.text.keys import TextKeyParams, TextKeys, text_keys
+from tasks.text_keys.keys import TextKeyParams, TextKeys, text_keys
 
 PARAMS = TextKeyParams(shingle_words=2, bands=3, rows=2)
 WORDS = st.sampled_from(

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from tasks.dedup.text import hashing
-from tasks.dedup.text.blocks import Places
-from tasks.dedup.text.compiled import compiled
-from tasks.dedup.text.hashing import mix
-from tasks.dedup.text.tokens import Hashes
+from tasks.text_keys import hashing
+from tasks.text_keys.blocks import Places
+from tasks.text_keys.compiled import compiled
+from tasks.text_keys.hashing import mix
+from tasks.text_keys.tokens import Hashes
 
 _BASE: Final = np.uint64(hashing.BASE)
 _ZERO: Final = np.uint64(0)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tasks.dedup.text.minhash import band_keys, permutations
+from tasks.text_keys.minhash import band_keys, permutations
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.dedup.text.blocks import Block, Bytes, Places, blocks
-from tasks.dedup.text.grams import grams, sorted_unique
-from tasks.dedup.text.guard import guards
-from tasks.dedup.text.minhash import Permutations, band_keys, permutations
-from tasks.dedup.text.tokens import Hashes, tokens
+from tasks.text_keys.blocks import Block, Bytes, Places, blocks
+from tasks.text_keys.grams import grams, sorted_unique
+from tasks.text_keys.guard import guards
+from tasks.text_keys.minhash import Permutations, band_keys, permutations
+from tasks.text_keys.tokens import Hashes, tokens
 
 
 @dataclass(frozen=True, slots=True)

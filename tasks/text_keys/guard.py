@@ -15,12 +15,12 @@ from typing import Final
 
 import numpy as np
 
-from tasks.dedup.text import characters, hashing
-from tasks.dedup.text import vocabulary as words
-from tasks.dedup.text.blocks import Block, Bytes, Places
-from tasks.dedup.text.compiled import compiled
-from tasks.dedup.text.hashing import mix
-from tasks.dedup.text.tokens import Hashes, Tokens
+from tasks.text_keys import characters, hashing
+from tasks.text_keys import vocabulary as words
+from tasks.text_keys.blocks import Block, Bytes, Places
+from tasks.text_keys.compiled import compiled
+from tasks.text_keys.hashing import mix
+from tasks.text_keys.tokens import Hashes, Tokens
 
 _BASE: Final = np.uint64(hashing.BASE)
 _PRIME: Final = np.uint64(hashing.PRIME)

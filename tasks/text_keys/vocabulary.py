@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.text.hashing import BASE, MASK, PRIME, mixed, word_hash
+from tasks.text_keys.hashing import BASE, MASK, PRIME, mixed, word_hash
 
 PROTECTED: Final = 1
 UNIT: Final = 2

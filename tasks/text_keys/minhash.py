@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.text import hashing
-from tasks.dedup.text.blocks import Bytes, Places
-from tasks.dedup.text.compiled import compiled
-from tasks.dedup.text.hashing import mix, mixed
-from tasks.dedup.text.tokens import Hashes
+from tasks.text_keys import hashing
+from tasks.text_keys.blocks import Bytes, Places
+from tasks.text_keys.compiled import compiled
+from tasks.text_keys.hashing import mix, mixed
+from tasks.text_keys.tokens import Hashes
 
 Words32 = npt.NDArray[np.uint32]
 

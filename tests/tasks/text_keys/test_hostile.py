@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.dedup.text.keys import TextKeyParams, ngrams, text_keys
+from tasks.text_keys.keys import TextKeyParams, ngrams, text_keys
 
 PARAMS = TextKeyParams()
 MEGABYTE = 1 << 20

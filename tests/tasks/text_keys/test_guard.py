@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dedup.text.keys import TextKeyParams, text_keys
-from tasks.dedup.text.vocabulary import (
+from tasks.text_keys.keys import TextKeyParams, text_keys
+from tasks.text_keys.vocabulary import (
     NUMBER_WORDS,
     PROTECTED_WORDS,
     SAME_WORDS,
