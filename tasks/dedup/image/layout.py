@@ -38,6 +38,7 @@ GREY_SPREAD: Final = 12.0
 _FIT_ROUNDS: Final = 4
 _MIN_FITTED: Final = 64
 _WHITE: Final = 255.0
+_NEARLY_BLACK, _NEARLY_WHITE = 3.0, 252.0
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -147,13 +148,20 @@ def _retoned(source: Plane, target: Plane) -> Plane:
     that the line drives out of range, and that are clipped in `target`, do not count in the fit.
     """
     x, y = source.ravel(), target.ravel()
-    counts = np.ones(x.shape, np.bool_)
-    gain, offset = 1.0, 0.0
+    everything = np.ones(x.shape, np.bool_)
+    unclipped = (np.minimum(x, y) > _NEARLY_BLACK) & (np.maximum(x, y) < _NEARLY_WHITE)
+    lines = [_fitted(x, y, start) for start in (everything, unclipped)]
+    return min(lines, key=lambda line: float(np.abs(line - y).sum())).reshape(source.shape)
+
+
+def _fitted(x: Plane, y: Plane, counts: npt.NDArray[np.bool_]) -> Plane:
+    """Return `x` on the line to `y`, found by fits that start from the values that `counts` says."""
     for _ in range(_FIT_ROUNDS):
         gain, offset = _line(x[counts], y[counts])
         line = gain * x + offset
-        counts = ~((line > _WHITE) & (y > _WHITE - 3) | (line < 0) & (y < 3))  # noqa: PLR2004
-    return np.asarray(np.clip(gain * source + offset, 0, _WHITE), dtype=np.float32)
+        is_out = (line > _WHITE) & (y > _NEARLY_WHITE) | (line < 0) & (y < _NEARLY_BLACK)
+        counts = ~is_out
+    return np.asarray(np.clip(line, 0, _WHITE), dtype=np.float32)
 
 
 def _line(x: Plane, y: Plane) -> tuple[float, float]:
