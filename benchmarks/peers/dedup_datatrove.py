@@ -50,9 +50,9 @@ def run_stages(folder: Path, config: MinhashConfig) -> float:
     """Run all stages and return the seconds of the first."""
 
     def run(*steps: Any, tasks: int = 1) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         LocalPipelineExecutor(list(steps), tasks=tasks, workers=1).run()
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     def reader() -> JsonlReader:
         return JsonlReader(str(folder / "in"))

@@ -25,7 +25,7 @@ class Answer:
         kept: for each row whether it stays.
         kept_by: for each row the row that stays for it; empty if the peer does not say.
         settings: what it ran with.
-        signatures_s: seconds from texts to signatures, null if they are not a stage of its own.
+        signatures_s: CPU seconds from texts to signatures, null if they are not a stage of its own.
     """
 
     kept: list[bool]
