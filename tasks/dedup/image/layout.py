@@ -155,7 +155,7 @@ def _retoned(source: Plane, target: Plane) -> Plane:
 
 
 def _fitted(x: Plane, y: Plane, counts: npt.NDArray[np.bool_]) -> Plane:
-    """Return `x` on the line to `y`, found by fits that start from the values that `counts` says."""
+    """Return `x` on the line to `y`, found by fits that start from the values in `counts`."""
     for _ in range(_FIT_ROUNDS):
         gain, offset = _line(x[counts], y[counts])
         line = gain * x + offset
