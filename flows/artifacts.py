@@ -4,7 +4,7 @@ Artifacts hold counts and small tables only; rows stay in the lake.  Each has a 
 keeps their history over builds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ from infra.catalog.catalog import Catalog, CheckResult
 
 TABLES: Mapping[str, tuple[str, str]] = {
     "yield-funnel": ("yield_funnel.sql", "How many rows each stage kept, and what was lost where."),
-    "duplicate-tiers": ("duplicate_tiers", "Duplicates by kind, tier and what follows."),
+    "duplicate-tiers": ("duplicate_tiers.sql", "Duplicates by kind, tier and what follows."),
     "failures-by-code": ("failures.sql", "Rows that could not be used, by step and code."),
     "teacher-cost": ("cost.sql", "Calls made and reused, tokens and dollars by step."),
     "teacher-calls": ("calls.sql", "Outcomes, latency and size of all calls in the ledger."),
@@ -49,9 +49,10 @@ class ProgressBar:
         )
 
 
-def publish_tables(catalog: Catalog) -> None:
-    """Publish the tables of `TABLES` from the lake as it stands."""
-    for key, (query, description) in TABLES.items():
+def publish_tables(catalog: Catalog, keys: Iterable[str] = tuple(TABLES)) -> None:
+    """Publish tables of `TABLES`, all if not told which, from the lake as it stands."""
+    for key in keys:
+        query, description = TABLES[key]
         rows = _plain_rows(catalog.run_query(query))
         create_table_artifact(table=rows, key=key, description=description)
 
@@ -63,14 +64,6 @@ def publish_batches(catalog: Catalog) -> None:
         key="teacher-batches",
         description="Batches of teacher calls, newest first.",
     )
-
-
-def publish_duplicates(catalog: Catalog) -> None:
-    """Publish what each tier of deduplication found, and the funnel as it is now."""
-    for key in ("duplicate-tiers", "yield-funnel"):
-        query, description = TABLES[key]
-        rows = _plain_rows(catalog.run_query(query))
-        create_table_artifact(table=rows, key=key, description=description)
 
 
 def publish_checks(checks: Sequence[CheckResult]) -> None:

@@ -15,7 +15,7 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.artifacts import publish_duplicates
+from flows.artifacts import publish_tables
 from flows.deduping import submit_chains, submit_sources
 from flows.lakes import open_lake_of
 from flows.logs import open_logs
@@ -99,7 +99,7 @@ def dedup(
         raise DedupFailedError(msg)
     with Catalog(context.lake) as catalog:
         tiers = catalog.run_query("duplicate_tiers")
-        publish_duplicates(catalog)
+        publish_tables(catalog, ("duplicate-tiers", "yield-funnel"))
     reused = sum(result.reused for result in schedule.results)
     return DedupSummary(len(schedule.results) - reused, reused, tiers)
 

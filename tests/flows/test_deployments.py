@@ -158,7 +158,7 @@ def test_worker_run_completes_with_one_task_run_per_step_and_part(
 def test_worker_run_publishes_its_artifacts(demo_run: FlowRun, client: SyncPrefectClient):
     found = artifacts_of(client, demo_run.id)
     teacher = {"teacher", "teacher-calls", "teacher-cost", "teacher-latency"}
-    tables = {"yield-funnel", "failures-by-code", "checks"}
+    tables = {"yield-funnel", "duplicate-tiers", "failures-by-code", "checks"}
     assert set(found) == teacher | tables | {"build", "summary", "report"}
     funnel = json.loads(str(found["yield-funnel"].data))
     assert all(row["n_rows"] > 0 for row in funnel[:1]), funnel
