@@ -18,7 +18,7 @@ pytestmark = pytest.mark.server
 
 
 def test_teacher_does_not_answer_build_fails_and_the_next_completes(site: Site, tiny: Site):
-    cause = r"^2 task runs failed and 4 that wait for them.*cannot connect to http://127\.0\.0\.1:9"
+    cause = r"^2 task runs failed and 6 that wait for them.*cannot connect to http://127\.0\.0\.1:9"
     with pytest.raises(PartsFailedError, match=cause):
         site.build(*TINY, teacher_base_url=NOBODY, max_retries=0)
     lake = site.lake()
