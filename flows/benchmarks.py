@@ -17,7 +17,8 @@ from tasks.decontaminate.lake_items import LakeItems
 from tasks.decontaminate.layout import Columns
 from tasks.decontaminate.rows import BenchmarkFiles
 from tasks.decontaminate.rules import RuleBook, stored_book
-from tasks.decontaminate.work import BenchmarkWork, Kind, Target
+from tasks.decontaminate.targets import Kind, Target
+from tasks.decontaminate.work import BenchmarkWork
 
 
 @dataclass(frozen=True, slots=True)

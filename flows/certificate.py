@@ -4,7 +4,9 @@ Everything is read from the lake as it is: a benchmark that was compared before 
 certified with those parts as open, and nothing is compared here.
 """
 
+import json
 from collections import Counter
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,10 +29,12 @@ from sightline.schemas import (
 )
 from tasks.decontaminate.certificate import Certificate, parts_hash
 from tasks.decontaminate.rules import Rule
-from tasks.decontaminate.work import BenchmarkWork, Kind
+from tasks.decontaminate.targets import Kind
+from tasks.decontaminate.work import BenchmarkWork
 
 CERTIFICATES: Final = "certificates"
 """Folder of the lake that holds certificates, by their hash."""
+SHOWN_SHA: Final = 16
 CURRENT: Final = "current"
 CERTIFIED: Final = (
     SAMPLES, IMAGES, DUPLICATES, GENERATIONS, STEPS, VERDICTS, BENCHMARKS, CONTAMINATION,
@@ -108,19 +112,74 @@ def certify(settings: Settings, release: str = CURRENT) -> Certificate:
     content = _content(lake, release)
     versions = {c.name: lake.snapshot(c).version for c in CERTIFIED}
     certificate = Certificate(content, {"lake": lake.uri, "versions": versions})
-    for suffix, text in ((".json", certificate.to_json()), (".md", certificate.markdown())):
-        key = f"{CERTIFICATES}/{certificate.sha256}{suffix}"
-        lake.objects.put(key, text.encode("utf-8", "backslashreplace"))
+    keep(lake, certificate)
     return certificate
 
 
-def write_certificate(lake: str | None, release: str, out: Path | None) -> str:
-    """Return a certificate as text: Markdown, or what was written where.
+def keep(lake: Lake, certificate: Certificate) -> None:
+    """Store a certificate in the lake, as JSON and Markdown named by its hash."""
+    for suffix, text in ((".json", certificate.to_json()), (".md", certificate.markdown())):
+        key = f"{CERTIFICATES}/{certificate.sha256}{suffix}"
+        lake.objects.put(key, text.encode("utf-8", "backslashreplace"))
+
+
+def kept_keys(lake: Lake) -> list[str]:
+    """Return the objects that hold certificates as JSON."""
+    return [f.key for f in lake.objects.list(f"{CERTIFICATES}/") if f.key.endswith(".json")]
+
+
+def kept_certificate(lake: Lake, sha: str) -> Certificate:
+    """Return the certificate in the lake whose hash starts with `sha`; it names what is forgotten.
 
     Raises:
-        UsageError: there is no such release, or the file has another ending.
+        UsageError: none does, or several do.
     """
-    certificate = certify(load_settings(lake=lake), release)
+    stored = kept_keys(lake)
+    found = [key for key in stored if key.startswith(f"{CERTIFICATES}/{sha}")]
+    if len(found) != 1:
+        names = [Path(key).stem[:SHOWN_SHA] for key in stored]
+        msg = f"expected the start of one certificate's sha256, found {sha!r}; there are: "
+        raise UsageError(msg + (", ".join(names) or "none"))
+    return noted(
+        json.loads(lake.objects.get(found[0])),
+        {stored.work.name.benchmark_id for stored in stored_benchmarks(lake)},
+    )
+
+
+def noted(whole: Mapping[str, Any], known: Container[str]) -> Certificate:
+    """Return a kept certificate, beside it the benchmarks that the lake has forgotten since.
+
+    Args:
+        whole: its JSON.
+        known: ids of the benchmarks that the lake knows.
+    """
+    forgotten = [
+        {name: benchmark[name] for name in ("name", "version", "benchmark_id")}
+        for benchmark in whole["content"]["benchmarks"]
+        if benchmark["benchmark_id"] not in known
+    ]
+    return Certificate(whole["content"], whole["beside"] | {"forgotten": forgotten})
+
+
+def write_certificate(
+    lake: str | None, release: str, out: Path | None, sha: str | None = None
+) -> str:
+    """Return a certificate as text: Markdown, or what was written where.
+
+    Args:
+        lake: the settings' lake if null.
+        release: that is certified as it is now.
+        out: file to write.
+        sha: start of the hash of a certificate that the lake keeps, which is shown instead.
+
+    Raises:
+        UsageError: there is no such release or certificate, or the file has another ending.
+    """
+    settings = load_settings(lake=lake)
+    if sha is None:
+        certificate = certify(settings, release)
+    else:
+        certificate = kept_certificate(open_lake_of(settings), sha)
     if out is None:
         return certificate.markdown()
     texts = {".json": certificate.to_json, ".md": certificate.markdown}

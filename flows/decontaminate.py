@@ -21,14 +21,18 @@ from infra.catalog.catalog import Catalog
 from infra.execution import RunContext
 from infra.git import git_tree
 from infra.lake.lake import Lake
+from infra.pool.ray_pool import open_pool
+from infra.pool.workers import Pool
 from infra.settings import Settings, load_settings
 from infra.telemetry import NullProgress
 from sightline.errors import SightlineError, UsageError
 from sightline.provenance import fingerprint_of
 from sightline.schemas import CONTAMINATION
 from tasks.decontaminate.rules import TEMPLATE_SHARE, RuleBook, rule_book
+from tasks.decontaminate.targets import Target
 from tasks.decontaminate.task import compare_part, read_benchmark
-from tasks.decontaminate.work import COMPARE, READ, BenchmarkWork, Target
+from tasks.decontaminate.work import COMPARE, READ, BenchmarkWork
+from tasks.dedup.keys_task import IMAGE_STEP, key_images
 
 RECIPE = "decontaminate"
 """What `runs` says of rows that no recipe asked for."""
@@ -117,9 +121,9 @@ def _works(
 def _compare(lake: Lake, settings: Settings, works: list[BenchmarkWork]) -> Schedule:
     """Run every comparison and return what came of it."""
     jobs = [(work, targets(lake, is_own=work.is_own)) for work in works]
-    bar = ProgressBar(
-        sum(1 + len(found) for _, found in jobs), "Parts compared.", key="decontaminate"
-    )
+    keyed = {p for work, found in jobs if work.book.needs_views for t in found for p in t.pictures}
+    n_runs = len(keyed) + sum(1 + len(found) for _, found in jobs)
+    bar = ProgressBar(n_runs, "Parts compared.", key="decontaminate")
     context = RunContext(
         lake=lake,
         recipe=RECIPE,
@@ -129,16 +133,31 @@ def _compare(lake: Lake, settings: Settings, works: list[BenchmarkWork]) -> Sche
         progress=NullProgress(),
     )
     schedule = Schedule(context, settings.max_parts_in_flight, lambda _key: bar.advance())
-    for work, found in jobs:
-        _drop_gone(lake, work, found)
-        first = schedule.submit(READ.name, read_benchmark, work.part, work)
-        schedule.admit([first])
-        for target in found:
-            part = work.part_of(target)
-            key = schedule.submit(COMPARE.name, compare_part, part, target, work, after=[first])
-            schedule.admit([key])
-    schedule.drain()
+    pool = open_pool(settings)
+    try:
+        for work, found in jobs:
+            _submit(schedule, work, found, pool)
+        schedule.drain()
+    finally:
+        pool.close()
     return schedule
+
+
+def _submit(schedule: Schedule, work: BenchmarkWork, found: list[Target], pool: Pool) -> None:
+    """Submit the reading of a benchmark, the views of images, and a comparison per part.
+
+    A key of an image part is a task run of its own, the same that deduplication has.
+    """
+    _drop_gone(schedule.context.lake, work, found)
+    first = schedule.submit(READ.name, read_benchmark, work.part, work)
+    schedule.admit([first])
+    for target in found:
+        keyed = target.pictures if work.book.needs_views else ()
+        submit = schedule.submit
+        after = [first, *(submit(IMAGE_STEP.name, key_images, p, pool=pool) for p in keyed)]
+        part = work.part_of(target)
+        key = submit(COMPARE.name, compare_part, part, target, work, after=after)
+        schedule.admit([*after, key])
 
 
 def _drop_gone(lake: Lake, work: BenchmarkWork, found: list[Target]) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sightline.errors import UsageError
+
 Lake = Annotated[
     str | None,
     typer.Option("--lake", help="Folder or s3://bucket/prefix; default SIGHTLINE_LAKE or ./lake."),
@@ -49,12 +51,35 @@ def decontaminate(  # noqa: PLR0913, PLR0917 - a parameter per option
         float,
         typer.Option(help="Runs of words in more than this share of its items match nothing."),
     ] = 0.01,
+    forget: Annotated[
+        str | None,
+        typer.Option(
+            "--forget",
+            metavar="NAME[@VERSION]",
+            help="Compare nothing: remove this benchmark and its matches from the lake.",
+        ),
+    ] = None,
     lake: Lake = None,
 ) -> None:
     """Compare the lake with a benchmark: questions, chains and pictures, by rules with evidence.
 
-    Example: sightline decontaminate --against exam.jsonl --rule ngram13 --decision ngram13=drop
+    Samples that a benchmark holds (same picture and same question) are left out of accepted traces
+    and later builds; what only resembles it is listed for review. Nothing is deleted.
+
+    Rules: ngram8, ngram8_share, ngram13, exact, short_exact, image_pixels, image_phash, image_crop,
+    image_flip, view_and_question, picture_and_question. What each matches, and which apply by
+    default, is on the page docs/how-to/decontaminate.md.
+
+    Example: sightline decontaminate --against exam.jsonl --name exam --version 1
     """
+    if forget is not None:
+        from flows.forgetting import forget_benchmark
+
+        if against is not None:
+            msg = "expected --against or --forget, found both"
+            raise UsageError(msg)
+        typer.echo(forget_benchmark(forget, lake))
+        return
     from flows.decontamination import Command, run_decontaminate
 
     command = Command(
@@ -79,12 +104,18 @@ def certificate(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write, .json or .md; default: print.")
     ] = None,
+    sha: Annotated[
+        str | None,
+        typer.Option("--sha256", help="Show this kept certificate instead; its first characters."),
+    ] = None,
     lake: Lake = None,
 ) -> None:
     """Certify what the lake was compared with, what matched, and what was not compared.
+
+    Every certificate is kept in the lake under certificates/, named by its sha256.
 
     Example: sightline certificate --out certificate.json
     """
     from flows.certificate import write_certificate
 
-    typer.echo(write_certificate(lake, release, out))
+    typer.echo(write_certificate(lake, release, out, sha))

@@ -23,7 +23,8 @@ class Certificate:
 
     Attributes:
         content: JSON values only; see `flows.certificate`.
-        beside: lake address and Delta version of every table.
+        beside: lake address and Delta version of every table; later also the benchmarks that the
+            lake has forgotten since.
     """
 
     content: Mapping[str, Any]
@@ -50,6 +51,7 @@ class Certificate:
         sections = [
             f"# Decontamination certificate: {content['release']}",
             f"sha256 of the content: `{self.sha256}`",
+            *_forgotten(self.beside.get("forgotten", [])),
             *_verdict(content),
             "## Benchmarks",
             _benchmarks(content["benchmarks"]),
@@ -84,6 +86,14 @@ def verified(text: str) -> bool:
 def parts_hash(parts: Iterable[tuple[str, str, int]]) -> str:
     """Return one hash of (part, fingerprint, rows), whatever their order."""
     return hashlib.sha256(canonical_json(sorted(parts)).encode()).hexdigest()
+
+
+def _forgotten(gone: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return what is said of benchmarks that the lake no longer knows."""
+    if not gone:
+        return []
+    names = ", ".join(f"{b['name']} {b['version']}" for b in gone)
+    return [f"**The lake has forgotten since: {names}.** What is certified held when it was made."]
 
 
 def _verdict(content: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tasks.decontaminate.gallery import Look
 from tasks.ingest.source import ImageRef, Problem
 
 IMAGE_MARKS: Final = re.compile(r"<image(?:[ _]?\d+)?>")
@@ -11,10 +12,17 @@ IMAGE_MARKS: Final = re.compile(r"<image(?:[ _]?\d+)?>")
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What a picture is compared by: its pixels' sha, and 32 bytes of perceptual hash."""
+    """What a picture is compared by.
+
+    Attributes:
+        pixel_sha: of its pixels.
+        phash: 32 bytes of perceptual hash.
+        look: its views; null where the source tells of them apart, see `Source.looks`.
+    """
 
     pixel_sha: str
     phash: bytes
+    look: Look | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

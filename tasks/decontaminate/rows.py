@@ -15,6 +15,7 @@ from infra.images.decode import MAX_BYTES, ImageProblem, decode
 from infra.images.pixels import phash256, pixel_sha
 from sightline.errors import Failure, SourceError
 from sightline.ids import image_id
+from tasks.decontaminate.gallery import Look
 from tasks.decontaminate.items import Item, Picture, PictureFacts, bare
 from tasks.decontaminate.layout import Columns, Layout, find_layout
 from tasks.decontaminate.records import Entry, benchmark_files, column_names, entries
@@ -88,7 +89,11 @@ class BenchmarkFiles:
             rgb = decode(image.data).rgb
         except ImageProblem as exc:
             return Problem(exc.code, exc.detail)
-        return PictureFacts(pixel_sha(rgb), bytes.fromhex(phash256(rgb)))
+        return PictureFacts(pixel_sha(rgb), bytes.fromhex(phash256(rgb)), Look.of(rgb))
+
+    def looks(self) -> Iterator[tuple[str, Look]]:
+        """Yield nothing: every picture brings its own."""
+        return iter(())
 
     def _load(self, picture: Picture) -> LoadedImage:
         """Return a picture with its bytes, or why there are none."""

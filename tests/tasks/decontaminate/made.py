@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tasks.decontaminate.benchmark import ITEMS, Benchmark
 from tasks.decontaminate.compare import Comparison
+from tasks.decontaminate.picture_rows import OurImages
 from tasks.decontaminate.rules import rule_book
 
 CITY = (
@@ -45,9 +46,9 @@ def samples(*rows: dict[str, Any]) -> pa.Table:
     )
 
 
-def images(**hashes: bytes) -> pa.Table:
+def images(**hashes: bytes) -> OurImages:
     """Return pictures by id; each has pixels of its own name."""
-    return pa.table(
+    rows = pa.table(
         {
             "image_id": pa.array(list(hashes), pa.string()),
             "pixel_sha": pa.array(list(hashes), pa.string()),
@@ -55,6 +56,7 @@ def images(**hashes: bytes) -> pa.Table:
             "parent_image_id": pa.nulls(len(hashes), pa.string()),
         }
     )
+    return OurImages(rows)
 
 
 def picture_hash(seed: str, flipped_bits: int = 0) -> bytes:
