@@ -23,6 +23,7 @@ from flows.pilot import conclude, open_pilot
 from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
+from flows.semantic import submit_semantic
 from flows.watching import watching
 from infra.settings import Settings, load_settings
 from infra.teacher.budget import Caps
@@ -128,7 +129,8 @@ def build_parts(
 ) -> None:
     """Annotate, distil, judge and, unless not `reviewed`, review every part of the dataset.
 
-    Chains that say the same are settled last, because the best by every verdict is kept.
+    Chains that say the same are settled last, because the best by every verdict is kept; then what
+    embeddings call alike is reported.
     """
     parts = source_parts(runtime.context.lake, recipe.dataset)
     bar = ProgressBar(expected_runs(recipe, parts), f"{recipe.name}: task runs done")
@@ -140,6 +142,9 @@ def build_parts(
     schedule.drain()
     if reviewed and recipe.steps.dedup_chains.enabled:
         submit_chains(recipe.steps.dedup_chains.params, schedule, runtime.pool)
+    if reviewed and recipe.steps.dedup_semantic.enabled:
+        semantic = recipe.steps.dedup_semantic.params
+        submit_semantic(semantic, schedule, runtime.pool, runtime.embedding)
 
 
 def _submit_chains(
