@@ -6,9 +6,10 @@ The Prefect environment is set before Prefect is imported, because Prefect reads
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from flows.benchmarks import Against
+from flows.benchmarks import Against, open_source, stored_benchmarks
 from flows.building import run_flow
 from flows.inspection import text_table
+from flows.lakes import open_lake_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.prefect_api.server import prefect_api, use
@@ -63,10 +64,15 @@ def run_decontaminate(command: Command, lake: str | None) -> str:
         CompareFailedError: some parts failed; the others are committed.
     """
     settings = load_settings(lake=lake)
-    configure_logging(settings)
-    set_environment(process_environment(settings))
     against = command.against()
     rule_book(command.rules, command.decisions, command.template_share)
+    if against is not None:
+        open_source(settings.storage, against)
+    elif not stored_benchmarks(open_lake_of(settings)):
+        msg = f"the lake {settings.lake} knows no benchmark yet; name one with --against"
+        raise UsageError(msg)
+    configure_logging(settings)
+    set_environment(process_environment(settings))
     given = {
         "lake": settings.lake,
         "against": against,

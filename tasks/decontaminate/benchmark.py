@@ -39,10 +39,12 @@ ITEMS: Final = pa.schema(
         pa.field("texts", pa.large_list(pa.large_string()), nullable=False),
         pa.field("pixels", pa.large_list(pa.string()), nullable=False),
         pa.field("hashes", pa.large_list(pa.binary()), nullable=False),
+        pa.field("unread", pa.large_list(pa.string()), nullable=False),
         pa.field("problems", pa.large_list(pa.string()), nullable=False),
     ]
 )
-"""One row per item; `pixels` and `hashes` are of its pictures that could be read."""
+"""One row per item; `pixels` and `hashes` are of its pictures that could be read, `unread` are the
+names of those that are not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,5 +204,6 @@ def _row(item: Item, pictures: list[PictureFacts], bad: list[Problem]) -> dict[s
         "texts": list(item.texts),
         "pixels": [facts.pixel_sha for facts in pictures],
         "hashes": [facts.phash for facts in pictures],
+        "unread": list(item.unread),
         "problems": sorted(f"{problem.code.value}: {problem.detail}" for problem in bad),
     }

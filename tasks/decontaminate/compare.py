@@ -23,7 +23,7 @@ from tasks.decontaminate.matches import (
     asked,
     text_of,
 )
-from tasks.decontaminate.picture_rows import OurImages, PictureRows
+from tasks.decontaminate.picture_rows import OurImages, PictureRows, unread_of
 from tasks.decontaminate.pictures import OurPictures, PictureIndex
 from tasks.decontaminate.rules import Rule, RuleBook
 from tasks.decontaminate.texts import (
@@ -44,7 +44,7 @@ N13: Final = 13
 SHOWN_TEMPLATES: Final = 20
 
 SAMPLE_COLUMNS: Final = ("sample_id", "question", "choices", "answer", "image_ids")
-IMAGE_COLUMNS: Final = ("image_id", "pixel_sha", "phash", "parent_image_id")
+IMAGE_COLUMNS: Final = ("image_id", "pixel_sha", "phash", "source_key", "parent_image_id")
 KEY_COLUMNS: Final = ("image_id", "view_hashes", "view_names", "is_photo")
 STEP_COLUMNS: Final = ("chain_id", "generation_id", "position", "round", "kind", "text")
 CHAIN_KINDS: Final = frozenset({"description", "reasoning", "answer"})
@@ -96,7 +96,7 @@ class Comparison:
         self._matches = Matches(benchmark_id, benchmark, book)
         wholes = PictureIndex.of(benchmark, int(book.value(Rule.PHASH)))
         views = ViewIndex(gallery, wholes.by_pixels) if gallery and book.needs_views else None
-        self._pictures = PictureRows(self._matches, wholes, views)
+        self._pictures = PictureRows(self._matches, wholes, views, unread_of(benchmark))
 
     def samples(self, samples: pa.Table, images: OurImages) -> Compared:
         """Return the rows of samples.
@@ -133,7 +133,9 @@ class Comparison:
         counts = Counter(compared=len(ours.image_ids), flat=int(ours.is_flat.sum()))
         if self._book.needs_views and images.keys is not None:
             counts["without_views"] = len(ours.image_ids) - images.keys.num_rows
-        return _compared(self._pictures.of_images(self._pictures.found(images)), counts)
+        rows = [*self._pictures.of_images(self._pictures.found(images))]
+        rows += self._pictures.named_alike(images.rows)
+        return _compared(rows, counts)
 
     def facts(self) -> dict[str, Any]:
         """Return what of the benchmark itself cannot match, as JSON."""
@@ -158,6 +160,7 @@ class Comparison:
                 "items_without_text_and_picture": len(self._benchmark.items)
                 - len(worded | pictured),
                 "items_with_problems": sum(map(bool, problems)),
+                "pictures_not_there": sum(map(len, self._benchmark.items["unread"].to_pylist())),
                 "questions_too_short": int((counts < LEAST_TOKENS).sum()),
                 "texts_of_templates_only": int((self.runs[N8].only_templates()).sum()),
             },

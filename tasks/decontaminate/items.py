@@ -44,6 +44,7 @@ class Item:
         answers: known answers; for a letter, the option it names too.
         texts: other texts: context, solution, rationale.
         pictures: in order.
+        unread: names of pictures that are not there.
         problems: why something of it could not be read.
     """
 
@@ -53,12 +54,14 @@ class Item:
     answers: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    unread: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def content(self) -> list[Any]:
         """Return what decides how it matches, as JSON."""
         pictures = [picture.ref.content_key for picture in self.pictures]
-        return [self.name, self.question, self.choices, self.answers, self.texts, pictures]
+        said = [self.name, self.question, self.choices, self.answers, self.texts]
+        return [*said, pictures, self.unread]
 
 
 def bare(question: str) -> str:

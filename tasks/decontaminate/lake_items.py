@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, Final
 
 from infra.images.decode import ImageProblem, decode
@@ -21,7 +22,7 @@ class LakeItems:
     """The samples of one dataset, or of all; an item is called by its sample id."""
 
     def __init__(self, lake: Lake, dataset: str | None = None) -> None:
-        """Read what the pictures are compared by.
+        """Take where the samples are.
 
         Raises:
             SourceError: the lake has no samples of this dataset.
@@ -31,8 +32,6 @@ class LakeItems:
         if not known or (dataset is not None and dataset not in known):
             msg = f"expected samples of {dataset or 'any dataset'} in {lake.uri}, found {known}"
             raise SourceError(msg)
-        facts = lake.read(IMAGES, columns=["image_id", "pixel_sha", "phash"]).to_pylist()
-        self._facts = {row["image_id"]: row for row in facts}
 
     @property
     def uri(self) -> str:
@@ -48,10 +47,16 @@ class LakeItems:
 
     def facts(self, picture: Picture) -> PictureFacts | Problem:
         """Return what ingest measured."""
-        row = self._facts.get(picture.ref.image_id)
+        row = self._stored.get(picture.ref.image_id or "")
         if row is None:
             return Problem(Failure.IMAGE_MISSING, f"the lake holds no image {picture.ref.name}")
         return PictureFacts(row["pixel_sha"], bytes.fromhex(row["phash"] or "00" * 32))
+
+    @cached_property
+    def _stored(self) -> dict[str, dict[str, Any]]:
+        """Return what ingest measured of every picture, by its id."""
+        rows = self._lake.read(IMAGES, columns=["image_id", "pixel_sha", "phash"]).to_pylist()
+        return {row["image_id"]: row for row in rows}
 
     def looks(self) -> Iterator[tuple[str, Look]]:
         """Yield what the pictures of the samples look like, in the order of the lake's parts."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from tasks.decontaminate.benchmark import Benchmark
 from tasks.decontaminate.matches import (
     PICTURE_ALGORITHM,
     TEXT_ALGORITHM,
@@ -21,11 +22,18 @@ from tasks.decontaminate.matches import (
     asked,
     text_of,
 )
-from tasks.decontaminate.pictures import HASH_BITS, Match, OurPictures, PictureIndex
+from tasks.decontaminate.pictures import (
+    HASH_BITS,
+    Match,
+    OurPictures,
+    PictureIndex,
+    telling_name,
+)
 from tasks.decontaminate.rules import Decision, Rule
 from tasks.decontaminate.texts import SHORT_TOKENS, run_set, shown
 from tasks.decontaminate.views import OurViews, ReadBytes, ViewIndex, ViewMatch
 
+NAME_ALGORITHM: Final = "file-name-v1"
 SAME_ALGORITHM: Final = f"{PICTURE_ALGORITHM}+{TEXT_ALGORITHM}"
 VIEW_SAME_ALGORITHM: Final = f"{VIEW_ALGORITHM}+{TEXT_ALGORITHM}"
 
@@ -48,6 +56,24 @@ class OurImages:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A picture that the benchmark names but does not bring, and the first item that shows it."""
+
+    name: str
+    item: int
+
+
+def unread_of(benchmark: Benchmark) -> dict[str, Unread]:
+    """Return the pictures that are not there by what tells their names from others."""
+    found: dict[str, Unread] = {}
+    for item, names in enumerate(benchmark.items["unread"].to_pylist()):
+        for name in names:
+            found.setdefault(telling_name(name), Unread(name, item))
+    found.pop("", None)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The matches of pictures by image id: as a whole, and by their views; the nearest first."""
 
@@ -66,6 +92,7 @@ class PictureRows:
     matches: Matches
     wholes: PictureIndex
     views: ViewIndex | None
+    unread: Mapping[str, Unread]
 
     def found(self, images: OurImages) -> Found:
         """Return what matches each picture."""
@@ -81,6 +108,17 @@ class PictureRows:
             yield from self._whole(Ours(image, "image"), matches[0])
         for image, views in found.views.items():
             yield from self._views(Ours(image, "image"), views)
+
+    def named_alike(self, images: pa.Table) -> Iterator[Row]:
+        """Yield the rows of images called as a picture that the benchmark does not bring."""
+        called = zip(images["image_id"].to_pylist(), images["source_key"].to_pylist(), strict=True)
+        for image, name in called:
+            at = self.unread.get(telling_name(name or ""))
+            if at is not None:
+                evidence = f"ours is called {name!r}, theirs {at.name!r}, which is not there; "
+                evidence += self._asked_there(at.item)
+                told = Told(1.0, evidence, NAME_ALGORITHM)
+                yield from self.matches.row(Rule.NAME, Ours(image, "image"), at.item, told)
 
     def of_sample(self, sample: Row, found: Found) -> Iterator[Row]:
         """Yield the rows of a sample whose question matches too."""

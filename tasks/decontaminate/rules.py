@@ -25,6 +25,7 @@ class Rule(StrEnum):
     PHASH = "image_phash"
     CROP = "image_crop"
     FLIP = "image_flip"
+    NAME = "image_name"
     VIEW = "view_and_question"
     SAME = "picture_and_question"
 
@@ -46,6 +47,7 @@ RULE_DOCS: Final[Mapping[Rule, str]] = {
     Rule.PHASH: "The perceptual hashes of the pictures differ in at most so many of 256 bits.",
     Rule.CROP: "One picture is a part of the other, found by its views and laid over it.",
     Rule.FLIP: "One picture is the other mirrored or turned, laid over it.",
+    Rule.NAME: "A picture that the benchmark names but does not bring has the file name of ours.",
     Rule.VIEW: "A part or mirror picture matches, and so does the question, by this much.",
     Rule.SAME: "The picture matches, and the question is the same or shares this much of its runs.",
 }
@@ -67,6 +69,7 @@ BY_DEFAULT: Final[Mapping[Rule, Decision]] = {
     Rule.PHASH: Decision.REVIEW,
     Rule.CROP: Decision.REVIEW,
     Rule.FLIP: Decision.REVIEW,
+    Rule.NAME: Decision.REVIEW,
     Rule.VIEW: Decision.REVIEW,
     Rule.SAME: Decision.DROP,
 }

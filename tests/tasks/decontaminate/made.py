@@ -21,7 +21,8 @@ CITY = (
 def benchmark(*items: dict[str, Any]) -> Benchmark:
     """Return a benchmark; an item may give question, choices, answers, texts and (pixels, hash)."""
     empty: dict[str, Any] = {"question": None} | {
-        name: [] for name in ("choices", "answers", "texts", "pixels", "hashes", "problems")
+        name: []
+        for name in ("choices", "answers", "texts", "pixels", "hashes", "unread", "problems")
     }
     rows = [empty | {"name": f"q{n}"} | item for n, item in enumerate(items)]
     return Benchmark.of(pa.Table.from_pylist(rows, schema=ITEMS))
@@ -53,6 +54,7 @@ def images(**hashes: bytes) -> OurImages:
             "image_id": pa.array(list(hashes), pa.string()),
             "pixel_sha": pa.array(list(hashes), pa.string()),
             "phash": pa.array([value.hex() for value in hashes.values()], pa.string()),
+            "source_key": pa.array([f"{image}.png" for image in hashes], pa.string()),
             "parent_image_id": pa.nulls(len(hashes), pa.string()),
         }
     )

@@ -29,6 +29,7 @@ def stored_images(files: Mapping[str, bytes]) -> OurImages:
             "image_id": pa.array(list(files), pa.string()),
             "pixel_sha": pa.array([pixel_sha(rgb) for rgb in pixels.values()], pa.string()),
             "phash": pa.array([phash256(rgb) for rgb in pixels.values()], pa.string()),
+            "source_key": pa.array(list(files), pa.string()),
             "parent_image_id": pa.nulls(len(files), pa.string()),
         }
     )
