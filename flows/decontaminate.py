@@ -52,6 +52,7 @@ class DecontaminateSummary:
         reused: parts that had been compared before.
         dropped: samples that a benchmark holds.
         under_review: other samples with a match.
+        unread: items of benchmarks of which something could not be read.
         certificate: sha256 of the certificate.
     """
 
@@ -60,13 +61,16 @@ class DecontaminateSummary:
     reused: int
     dropped: int
     under_review: int
+    unread: int
     certificate: str
 
     def text(self) -> str:
         """Return the summary for people."""
+        unread = f" {self.unread} items could not be read in full." if self.unread else ""
         return (
-            f"{self.benchmarks} benchmarks: {self.compared} parts compared, {self.reused} were "
-            f"before; {self.dropped} samples dropped, {self.under_review} to review.\n"
+            f"{self.benchmarks} {'benchmark' if self.benchmarks == 1 else 'benchmarks'}: "
+            f"{self.compared} parts compared, {self.reused} were before; "
+            f"{self.dropped} samples dropped, {self.under_review} to review.{unread}\n"
             f"Certificate: sha256 {self.certificate}"
         )
 
@@ -183,5 +187,10 @@ def _closed(
         reused=sum(result.reused for result in results),
         dropped=outcome["samples_dropped"],
         under_review=outcome["samples_under_review"],
+        unread=sum(
+            benchmark["not_compared"]["items_with_problems"]
+            for benchmark in certificate.content["benchmarks"]
+            if benchmark["benchmark_id"] in {work.name.benchmark_id for work in works}
+        ),
         certificate=certificate.sha256,
     )

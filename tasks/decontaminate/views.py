@@ -21,8 +21,9 @@ from tasks.dedup.image.align import Overlap, overlap
 from tasks.dedup.image.hashes import MIN_VIEW_ONES
 from tasks.dedup.image.views import VIEW_NAMES, VIEWS, turned
 
-VIEW_BITS: Final = 8
-"""Of 64; a random crop of 80 to 90 % lies within it of its nearest view for 99.5 % of photos."""
+VIEW_BITS: Final = 10
+"""Of 64.  Random crops of 80 to 90 % lie within it of their nearest view for all of 83 photos and
+.99 of 97 charts and documents (.98 within 8), at .17 candidates per chart that is not there."""
 
 ReadBytes = Callable[[Collection[str]], Iterator[tuple[str, bytes]]]
 """Yields image id and stored bytes of the images asked for, in any order."""

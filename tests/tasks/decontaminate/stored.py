@@ -22,7 +22,7 @@ KEY = "benchmarks/b.looks.parquet"
 
 
 def stored_images(files: Mapping[str, bytes]) -> OurImages:
-    """Return files as images of a lake, by name."""
+    """Return files as images of a lake, called by their names: one name, one content."""
     pixels = {name: decode(data).rgb for name, data in files.items()}
     rows = pa.table(
         {

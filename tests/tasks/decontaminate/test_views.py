@@ -9,6 +9,7 @@ import pytest
 
 from infra.images.pixels import encode_png
 from infra.lake.objects import open_store
+from sightline.ids import image_id
 from tasks.decontaminate.compare import Comparison
 from tasks.decontaminate.gallery import SHARD, Gallery, GalleryWriter, Look
 from tasks.decontaminate.view_lookup import CANDIDATES, ViewLookup
@@ -60,8 +61,8 @@ def compared(exam: Path) -> Comparison:
 def test_a_changed_picture_of_a_benchmark_is_shown_with_its_evidence(
     compared: Comparison, change: Callable[[RGB], RGB], rule: str, name: str
 ):
-    ours = stored_images({"ours": encode_png(change((PHOTOS | TABLES)[name]))})
-    (row,) = compared.images(ours).rows.to_pylist()
+    data = encode_png(change((PHOTOS | TABLES)[name]))
+    (row,) = compared.images(stored_images({image_id(data): data})).rows.to_pylist()
     assert (row["rule"], row["decision"], row["benchmark_item"]) == (rule, "review", name)
     assert "ours shows" in row["evidence"]
     assert "of 64 bits apart" in row["evidence"]
