@@ -22,6 +22,7 @@ from flows.artifacts import publish_tables
 from flows.deduping import submit_chains, submit_sources
 from flows.lakes import open_lake_of
 from flows.logs import open_logs
+from flows.receipts import keep_receipts
 from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, open_runtime
 from flows.schedule import Schedule
@@ -29,6 +30,7 @@ from flows.semantic import submit_semantic
 from infra.catalog.catalog import Catalog
 from infra.execution import RunContext
 from infra.git import git_tree
+from infra.lake.lake import Lake
 from infra.pool.ray_pool import open_pool
 from infra.pool.workers import Pool
 from infra.settings import Settings, load_settings
@@ -117,6 +119,8 @@ def dedup(
             if submit_sources(before, schedule, pool):
                 submit_chains(after, schedule, pool)
                 _report_alike(loaded, schedule, pool, asking)
+    if settings.ledger_lake is not None:
+        keep_receipts(context.lake, Lake(settings.ledger_lake, settings.storage))
     if schedule.problems:
         msg = f"{len(schedule.problems)} task runs failed: {'; '.join(schedule.problems[:3])}"
         raise DedupFailedError(msg)

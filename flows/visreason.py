@@ -29,6 +29,7 @@ from infra.settings import Settings, load_settings
 from infra.teacher.budget import Caps
 from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
+from tasks.dedup.semantic.params import Kind
 from tasks.depth.task import annotate_depth
 from tasks.distill.asks import templates
 from tasks.distill.live import DistillWork, PartInputs
@@ -271,4 +272,14 @@ def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
     per_sample_part = per_writer * len(steps.distill.params.writers())
     settled = steps.distill.enabled and steps.dedup_chains.enabled
     parted = per_image_part * len(parts.images) + per_sample_part * len(parts.samples)
-    return parted + settled
+    return parted + settled + _expected_alike(recipe, parts)
+
+
+def _expected_alike(recipe: Recipe, parts: DatasetParts) -> int:
+    """Return how many task runs embeddings take: one per part and one per kind."""
+    semantic = recipe.steps.dedup_semantic
+    if not semantic.enabled:
+        return 0
+    chains = len(parts.samples) * len(writers_of(recipe))
+    parted = {Kind.SAMPLE: len(parts.samples), Kind.CHAIN: chains, Kind.IMAGE: len(parts.images)}
+    return sum(parted[kind] + 1 for kind in semantic.params.kinds)
