@@ -1,14 +1,17 @@
 """What embeddings call alike, through the whole flow: reported, paid once, never dropped."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from flows.inspection import report_page
+from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from sightline.errors import RecipeError
-from sightline.schemas import DUPLICATES, EMBEDDINGS, LEDGER, SAMPLES
+from sightline.schemas import DUPLICATES, EMBEDDINGS, LEDGER, SAMPLES, THRESHOLDS
 from tests.encoders import save_image_encoder, save_text_encoder
 from tests.flows.site import TINY, Site
 from tests.flows.tables import ask, broken_checks, content, count, table_rows
@@ -16,6 +19,7 @@ from tests.flows.tables import ask, broken_checks, content, count, table_rows
 pytestmark = pytest.mark.server
 STEP = "steps.dedup_semantic"
 EMBEDDED = "sightline-embedded-e"
+EVIDENCE = "select evidence from duplicate_pairs where method like '%_semantic'"
 LOW = f"{STEP}.threshold=0.5"
 
 
@@ -73,6 +77,12 @@ def test_local_weights_report_texts_and_pictures_and_drop_nothing(
     assert {*reported(lake)} == {"sample_semantic", "chain_semantic", "image_semantic"}
     assert dropped(lake) == before
     assert broken_checks(lake) == {}
+    with Catalog(lake) as catalog:
+        page = report_page("demo", catalog, [])
+        evidence = catalog.query(EVIDENCE)["evidence"].to_pylist()
+    assert all(f"<code>{method}</code>" in page for method in reported(lake))
+    assert all(said.startswith(("cosine 0.", "cosine 1.")) for said in evidence)
+    assert any("numbers, units" in said for said in evidence)
     texts = "select count(*) from embeddings where item_kind = 'chain'"
     assert count(lake, texts) == count(lake, "select count(*) from chains")
     again = copy.dedup(*choices, recipe="demo")
@@ -129,6 +139,44 @@ def test_embeddings_that_were_lost_come_from_the_ledger_for_nothing(copy: Site):
     assert (again.calls_made, again.cost_usd) == (0, 0.0)
     assert again.calls_reused == first.calls_made + first.calls_reused
     assert (table_rows(lake, "embeddings"), table_rows(lake, "duplicates")) == found
+
+
+def test_labelled_pairs_give_a_threshold_that_the_next_run_takes(copy: Site):
+    lake = copy.lake()
+    questions = [row["question"] for row in lake.read(SAMPLES).to_pylist() if row["question"]][:8]
+    rows = [{"label": 1, "text1": text, "text2": f"{text} Please answer."} for text in questions]
+    rows += [{"label": 0, "text1": text, "text2": "Where is the dog?"} for text in questions]
+    path = copy.folder / "pairs.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    asked = ("--recipe", "demo", "--set", f"{STEP}.model={EMBEDDED}", "--kind", "sample")
+    done = copy.command("calibrate", str(path), *asked, pool="local")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "recall 1.000" in done.stdout
+    assert "is too small to prove a precision of 0.99" in done.stdout
+    (stored,) = lake.read(THRESHOLDS).to_pylist()
+    assert (stored["n_pairs"], stored["n_duplicates"], stored["recall"]) == (16, 8, 1.0)
+    assert count(lake, "select count(*) from ledger where step = 'embeddings'") > 0
+    copy.dedup(f"{STEP}.model={EMBEDDED}", recipe="demo")
+    used = ask(
+        lake,
+        "select distinct json_extract_string(parameters_json, '$.threshold_origin') as origin, "
+        "cast(json_extract_string(parameters_json, '$.threshold') as double) as threshold "
+        "from runs where step = 'dedup_semantic' order by origin",
+    )
+    assert used == [
+        {"origin": "calibrated", "threshold": stored["cosine"]},
+        {"origin": "default", "threshold": 0.95},
+    ]
+
+
+def test_pairs_without_a_threshold_are_told_and_nothing_is_stored(copy: Site):
+    path = copy.folder / "pairs.jsonl"
+    path.write_text('{"label": 0, "text1": "one", "text2": "one"}\n')
+    asked = ("--recipe", "demo", "--set", f"{STEP}.model={EMBEDDED}", "--kind", "sample")
+    done = copy.command("calibrate", str(path), *asked, pool="local")
+    assert done.returncode == 1
+    assert "no threshold reaches a precision of 0.99" in done.stderr
+    assert len(copy.lake().read(THRESHOLDS)) == 0
 
 
 def test_plan_counts_the_texts_that_the_ledger_lacks(copy: Site):
