@@ -4,13 +4,13 @@ Everything is read from the lake as it is: a benchmark that was compared before 
 certified with those parts as open, and nothing is compared here.
 """
 
-import json
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from flows.benchmarks import Stored, stored_benchmarks, targets
+from flows.kept_certificates import keep, kept_certificate
 from flows.lakes import open_lake_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
@@ -28,13 +28,11 @@ from sightline.schemas import (
     VERDICTS,
 )
 from tasks.decontaminate.certificate import Certificate, parts_hash
+from tasks.decontaminate.certificate_page import page
 from tasks.decontaminate.rules import Rule
 from tasks.decontaminate.targets import Kind
 from tasks.decontaminate.work import BenchmarkWork
 
-CERTIFICATES: Final = "certificates"
-"""Folder of the lake that holds certificates, by their hash."""
-SHOWN_SHA: Final = 16
 CURRENT: Final = "current"
 CERTIFIED: Final = (
     SAMPLES, IMAGES, DUPLICATES, GENERATIONS, STEPS, VERDICTS, BENCHMARKS, CONTAMINATION,
@@ -82,16 +80,23 @@ with matched as (
 accepted as (
     select distinct sample_id
     from accepted_traces
+),
+
+judged_right as (
+    select distinct sample_id
+    from chains
+    where accepted
 )
 
 select
     (select count(*) from accepted) as accepted_samples,
     count(*) filter (where matched.is_dropped) as samples_dropped,
     count(*) filter (where not matched.is_dropped) as samples_under_review,
-    count(accepted.sample_id) filter (where matched.is_dropped) as accepted_but_dropped,
+    count(judged_right.sample_id) filter (where matched.is_dropped) as accepted_but_dropped,
     count(accepted.sample_id) filter (where not matched.is_dropped) as accepted_under_review
 from matched
 left join accepted on matched.sample_id = accepted.sample_id
+left join judged_right on matched.sample_id = judged_right.sample_id
 """
 
 MATCHES: Final = """
@@ -116,51 +121,6 @@ def certify(settings: Settings, release: str = CURRENT) -> Certificate:
     return certificate
 
 
-def keep(lake: Lake, certificate: Certificate) -> None:
-    """Store a certificate in the lake, as JSON and Markdown named by its hash."""
-    for suffix, text in ((".json", certificate.to_json()), (".md", certificate.markdown())):
-        key = f"{CERTIFICATES}/{certificate.sha256}{suffix}"
-        lake.objects.put(key, text.encode("utf-8", "backslashreplace"))
-
-
-def kept_keys(lake: Lake) -> list[str]:
-    """Return the objects that hold certificates as JSON."""
-    return [f.key for f in lake.objects.list(f"{CERTIFICATES}/") if f.key.endswith(".json")]
-
-
-def kept_certificate(lake: Lake, sha: str) -> Certificate:
-    """Return the certificate in the lake whose hash starts with `sha`; it names what is forgotten.
-
-    Raises:
-        UsageError: none does, or several do.
-    """
-    stored = kept_keys(lake)
-    found = [key for key in stored if key.startswith(f"{CERTIFICATES}/{sha}")]
-    if len(found) != 1:
-        names = [Path(key).stem[:SHOWN_SHA] for key in stored]
-        msg = f"expected the start of one certificate's sha256, found {sha!r}; there are: "
-        raise UsageError(msg + (", ".join(names) or "none"))
-    return noted(
-        json.loads(lake.objects.get(found[0])),
-        {stored.work.name.benchmark_id for stored in stored_benchmarks(lake)},
-    )
-
-
-def noted(whole: Mapping[str, Any], known: Container[str]) -> Certificate:
-    """Return a kept certificate, beside it the benchmarks that the lake has forgotten since.
-
-    Args:
-        whole: its JSON.
-        known: ids of the benchmarks that the lake knows.
-    """
-    forgotten = [
-        {name: benchmark[name] for name in ("name", "version", "benchmark_id")}
-        for benchmark in whole["content"]["benchmarks"]
-        if benchmark["benchmark_id"] not in known
-    ]
-    return Certificate(whole["content"], whole["beside"] | {"forgotten": forgotten})
-
-
 def write_certificate(
     lake: str | None, release: str, out: Path | None, sha: str | None = None
 ) -> str:
@@ -181,13 +141,13 @@ def write_certificate(
     else:
         certificate = kept_certificate(open_lake_of(settings), sha)
     if out is None:
-        return certificate.markdown()
-    texts = {".json": certificate.to_json, ".md": certificate.markdown}
-    if out.suffix not in texts:
-        msg = f"expected a file that ends in {' or '.join(texts)}, found {str(out)!r}"
+        return page(certificate)
+    writers: dict[str, Callable[[Certificate], str]] = {".json": Certificate.to_json, ".md": page}
+    if out.suffix not in writers:
+        msg = f"expected a file that ends in {' or '.join(writers)}, found {str(out)!r}"
         raise UsageError(msg)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(texts[out.suffix](), encoding="utf-8", errors="backslashreplace")
+    out.write_text(writers[out.suffix](certificate), encoding="utf-8", errors="backslashreplace")
     return f"{out}: sha256 {certificate.sha256}"
 
 

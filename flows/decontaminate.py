@@ -28,6 +28,7 @@ from infra.telemetry import NullProgress
 from sightline.errors import SightlineError, UsageError
 from sightline.provenance import fingerprint_of
 from sightline.schemas import CONTAMINATION
+from tasks.decontaminate.certificate_page import page
 from tasks.decontaminate.rules import TEMPLATE_SHARE, RuleBook, rule_book
 from tasks.decontaminate.targets import Target
 from tasks.decontaminate.task import compare_part, read_benchmark
@@ -178,7 +179,7 @@ def _closed(
     with Catalog(lake) as catalog:
         publish_contamination(catalog)
     certificate = certify(settings)
-    publish_certificate(certificate.markdown())
+    publish_certificate(page(certificate))
     outcome = certificate.content["outcome"]
     results = [result for result in schedule.results if result.step == COMPARE.name]
     return DecontaminateSummary(

@@ -10,7 +10,7 @@ from collections.abc import Container
 from typing import Final
 
 from flows.benchmarks import Stored, stored_benchmarks, targets
-from flows.certificate import keep, kept_keys, noted
+from flows.kept_certificates import keep, kept_keys, noted
 from flows.lakes import open_lake_of
 from infra.lake.lake import Lake
 from infra.settings import load_settings

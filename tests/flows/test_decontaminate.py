@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from flows.certificate import kept_certificate, write_certificate
+from flows.certificate import write_certificate
 from flows.cli import app
 from flows.dataset_parts import inputs_of
 from flows.forgetting import forget_benchmark
+from flows.kept_certificates import kept_certificate
 from infra.images.decode import decode
 from infra.images.pixels import encode_jpeg
 from infra.lake.lake import Lake
@@ -24,6 +25,7 @@ from infra.lake.objects import StorageOptions
 from sightline.errors import UsageError
 from sightline.schemas import BENCHMARKS, CONTAMINATION, FAILURES, IMAGE_KEYS, IMAGES, SAMPLES
 from tasks.decontaminate.certificate import verified
+from tasks.decontaminate.certificate_page import page
 from tests.flows.artifacts import newest_artifact, newest_table
 from tests.flows.exams import add, decontaminate, exam_of
 from tests.flows.site import Site
@@ -198,7 +200,7 @@ def test_a_forgotten_benchmark_leaves_the_lake_and_old_certificates_say_so(copie
             forget_benchmark("exam", lake.uri)
     again = decontaminate(copied.site, copied.exam, name="exam", version="v1")
     assert (again.compared, again.certificate) == (4, sha)
-    assert "forgotten since" not in kept_certificate(lake, sha).markdown()
+    assert "forgotten since" not in page(kept_certificate(lake, sha))
 
 
 def test_one_of_two_versions_is_forgotten_and_the_other_stays(copied: Done):

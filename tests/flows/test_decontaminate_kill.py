@@ -21,7 +21,7 @@ from tests.flows.tables import table_rows
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-PARTS, ROWS = 6, 2
+PARTS, ROWS = 4, 3
 WRITTEN = (BENCHMARKS, CONTAMINATION, FAILURES, IMAGE_KEYS)
 
 
