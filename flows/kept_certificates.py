@@ -1,4 +1,4 @@
-"""Certificates in a lake: stored by their hash, found again, and told of benchmarks that are gone."""
+"""Certificates in a lake: kept by their hash, found again, told of benchmarks that are gone."""
 
 import json
 from collections.abc import Container, Mapping
