@@ -168,9 +168,10 @@ def _submit(schedule: Schedule, work: BenchmarkWork, found: list[Target], pool: 
 def _drop_gone(lake: Lake, work: BenchmarkWork, found: list[Target]) -> None:
     """Remove what was found in parts of the lake that are no longer there."""
     wanted = {work.part_of(target) for target in found}
-    for part in lake.parts(CONTAMINATION):
-        if part.part.startswith(f"{work.part}.") and part.part not in wanted:
-            lake.drop(CONTAMINATION, part.part)
+    held = [part.part for part in lake.parts(CONTAMINATION)]
+    gone = [p for p in held if p.startswith(f"{work.part}.") and p not in wanted]
+    if gone:
+        lake.drop(CONTAMINATION, *gone)
 
 
 def _closed(
