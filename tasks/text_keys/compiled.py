@@ -6,6 +6,7 @@ calls only what stands in its own file and the mixers of `hashing`, which change
 Numba counts references to arrays wherever a function is called, by atomic instructions that take
 longer than a word or a comparison: half of the time of kernels that consist of small functions.  A
 kernel that allocates nothing needs no counts; `lean` compiles it without them, 2.3 times as fast.
+An array is passed as seven words, so a function of many arrays is no small one.
 """
 
 from collections.abc import Callable

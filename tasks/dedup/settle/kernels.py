@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.text_keys.compiled import compiled
+from tasks.text_keys.compiled import lean
 
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
@@ -64,32 +64,66 @@ def frozen(array: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return view
 
 
-@compiled
-def resolve(  # noqa: C901, PLR0912, PLR0915 - a call per bucket would cost as much as the bucket
-    items: Ints, numbers: Numbers, starts: Ints, evidence: Any, made: Any
-) -> int:
-    """Take `items` in order; leaders of a bucket are places in `items`, ascending.
+class Scratch(NamedTuple):
+    """What a pass writes over: where items stand, and the leaders of buckets with their sketches.
 
-    An item that is replayed was compared with every leader before the one that it was dropped for,
-    or with all of them, so only leaders that are new in their bucket can change what became of it.
+    Not one array per fact for its own sake: sketches that lie side by side are compared by vector
+    instructions.
+    """
+
+    places: Numbers
+    compared: Numbers
+    leaders: Numbers
+    is_new: Flags
+    low: Words
+    high: Words
+    rooms: npt.NDArray[np.float32]
+    counts: Numbers
+    news: Numbers
+    is_near: Flags
+
+
+def resolve(items: Ints, numbers: Numbers, starts: Ints, evidence: Evidence, made: Made) -> int:
+    """Decide about `items` in order.
 
     Args:
         items: int64[m], item numbers by falling priority.
         numbers: int32[n, bands], bucket of each item, negative for none.
         starts: int64[buckets + 1], room for the leaders of each bucket.
-        evidence: an `Evidence`.
-        made: a `Made`, written in place.
+        evidence: of all items that need it.
+        made: of all n items, written in place.
 
     Returns:
         How many items were taken: fewer than m if the next one needs evidence that was not read.
     """
+    n_entries, n_buckets = int(starts[-1]), len(starts) - 1
+    scratch = Scratch(
+        places=np.empty(len(numbers), np.int32),
+        compared=np.full(len(items), -1, np.int32),
+        leaders=np.empty(n_entries, np.int32),
+        is_new=np.empty(n_entries, np.bool_),
+        low=np.empty(n_entries, np.uint64),
+        high=np.empty(n_entries, np.uint64),
+        rooms=np.empty(n_entries, np.float32),
+        counts=np.zeros(n_buckets, np.int32),
+        news=np.zeros(n_buckets, np.int32),
+        is_near=np.empty(int(np.diff(starts).max(initial=0)), np.bool_),
+    )
+    taken: int = _resolve(items, numbers, starts, evidence, made, scratch)
+    return taken
+
+
+@lean
+def _resolve(  # noqa: C901, PLR0912, PLR0915 - a call with so many arrays costs as much as a bucket
+    items: Ints, numbers: Numbers, starts: Ints, evidence: Any, made: Any, scratch: Any
+) -> int:
+    """Take `items` in order; leaders of a bucket are places in `items`, ascending.
+
+    An item that is replayed was compared with every leader before the one that it was dropped for,
+    or with all of them, so only leaders that are new in their bucket can change what became of it.
+    """
     kept_by, similarity, met_in, leads, tasks = made
-    places, compared = np.empty(len(numbers), np.int32), np.full(len(items), -1, np.int32)
-    room, n_buckets = starts[-1], len(starts) - 1
-    leaders, is_new = np.empty(room, np.int32), np.empty(room, np.bool_)
-    low, high, sizes = _no_sketches(room)
-    counts, news = np.zeros(n_buckets, np.int32), np.zeros(n_buckets, np.int32)
-    is_near = np.empty(_most_room(starts), np.bool_)
+    places, compared, leaders, is_new, low, high, rooms, counts, news, is_near = scratch
     for place in range(len(items)):
         item = items[place]
         places[item] = place
@@ -109,7 +143,7 @@ def resolve(  # noqa: C901, PLR0912, PLR0915 - a call per bucket would cost as m
                 spare = _room(evidence, size)
                 for entry in range(first, end):
                     bits = _ones(low[entry] ^ own_low) + _ones(high[entry] ^ own_high)
-                    is_near[entry - first] = np.float32(bits) <= sizes[entry] + spare
+                    is_near[entry - first] = np.float32(bits) <= rooms[entry] + spare
                 for entry in range(first, end):
                     leader = leaders[entry]
                     if leader >= best:
@@ -135,7 +169,7 @@ def resolve(  # noqa: C901, PLR0912, PLR0915 - a call per bucket would cost as m
                 entry = starts[bucket] + counts[bucket]
                 has_room = entry < starts[bucket + 1]
                 if has_room:
-                    leaders[entry], sizes[entry] = place, _room(evidence, size)
+                    leaders[entry], rooms[entry] = place, _room(evidence, size)
                     low[entry], high[entry] = own_low, own_high
                     is_new[entry] = not leads[item, band]
                     counts[bucket] += 1
@@ -146,20 +180,7 @@ def resolve(  # noqa: C901, PLR0912, PLR0915 - a call per bucket would cost as m
     return len(items)
 
 
-@compiled
-def _no_sketches(room: int) -> tuple[Words, Words, npt.NDArray[np.float32]]:
-    return np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.float32)
-
-
-@compiled
-def _most_room(starts: Ints) -> int:
-    most = 0
-    for bucket in range(len(starts) - 1):
-        most = max(most, starts[bucket + 1] - starts[bucket])
-    return most
-
-
-@compiled
+@lean
 def _first_led(numbers: Numbers, leads: Flags, item: int, keeper: int) -> int:
     """Return the first band in which `keeper` leads the bucket of `item`, -1 for none."""
     for band in range(numbers.shape[1]):
@@ -168,7 +189,7 @@ def _first_led(numbers: Numbers, leads: Flags, item: int, keeper: int) -> int:
     return -1
 
 
-@compiled
+@lean
 def _sketch(evidence: Any, item: int) -> tuple[np.uint64, np.uint64, int]:
     """Return 128 bits and the size of a set, -1 if it was not read."""
     row = evidence.rows[item]
@@ -183,7 +204,7 @@ def _sketch(evidence: Any, item: int) -> tuple[np.uint64, np.uint64, int]:
     return low, high, evidence.offsets[row + 1] - evidence.offsets[row]
 
 
-@compiled
+@lean
 def _room(evidence: Any, size: int) -> np.float32:
     """Return half of the bits in which the sketches of two similar items of `size` may differ.
 
@@ -199,7 +220,7 @@ def _room(evidence: Any, size: int) -> np.float32:
     return np.float32(_ROUNDED_UP * share * size + 0.25)
 
 
-@compiled
+@lean
 def _verified(evidence: Any, one: int, other: int) -> float:
     """Return the exact similarity of two rows, or -1 if it is below the threshold."""
     if evidence.words.shape[0] > 0:
@@ -212,7 +233,7 @@ def _verified(evidence: Any, one: int, other: int) -> float:
     return _jaccard(evidence, one, other)
 
 
-@compiled
+@lean
 def _may_overlap(evidence: Any, one: int, other: int) -> bool:
     """Return whether the parities leave room for enough overlap; no similar pair is refused.
 
@@ -228,7 +249,7 @@ def _may_overlap(evidence: Any, one: int, other: int) -> bool:
     return bits <= room
 
 
-@compiled
+@lean
 def hamming(words: Words, one: int, other: int) -> np.int64:
     """Return in how many bits two rows of `words` differ.
 
@@ -246,7 +267,7 @@ def hamming(words: Words, one: int, other: int) -> np.int64:
     return bits
 
 
-@compiled
+@lean
 def _ones(x: np.uint64) -> np.int64:
     """Return how many bits of a word are set, counted as in `hamming`."""
     x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
@@ -255,7 +276,7 @@ def _ones(x: np.uint64) -> np.int64:
     return np.int64((x * _BYTE_ONES) >> np.uint64(56))
 
 
-@compiled
+@lean
 def _may_be_similar(signature: Words, min_matches: int, one: int, other: int) -> np.bool_ | bool:
     """Return whether enough bytes agree; equal bytes of eight are counted at once."""
     if signature.shape[1] == 0:
@@ -268,7 +289,7 @@ def _may_be_similar(signature: Words, min_matches: int, one: int, other: int) ->
     return matches >= min_matches
 
 
-@compiled
+@lean
 def _jaccard(evidence: Any, one: int, other: int) -> float:
     """Return the Jaccard similarity, or -1 as soon as it cannot reach the threshold."""
     offsets, shingles = evidence.offsets, evidence.shingles
@@ -295,7 +316,7 @@ def _jaccard(evidence: Any, one: int, other: int) -> float:
     return shared / (total - shared) if shared >= needed else -1.0
 
 
-@compiled
+@lean
 def _needed_overlap(total: int, tau: float) -> int:
     """Return the least overlap of two sets, `total` together, whose Jaccard is `tau` or more."""
     needed = max(int(np.ceil(tau * total / (1.0 + tau))), 1)
