@@ -12,7 +12,7 @@ from infra.ledger.ledger import Ledger
 from infra.teacher.budget import Budget
 from infra.teacher.client import Teacher, TeacherConfig, open_gatekeeper, open_teacher
 from sightline.errors import UsageError
-from tasks.dedup.embeddings_task import STEP
+from tasks.dedup.embedding_sources import STEP
 
 
 class EmbeddingDesk:

@@ -11,7 +11,7 @@ from infra.ledger.view import LedgerView
 from infra.settings import Settings
 from infra.teacher.embedding import embedding_request
 from infra.teacher.prices import Price, Prices, Usage
-from tasks.dedup.embeddings_task import STEP
+from tasks.dedup.embedding_sources import STEP
 from tasks.dedup.semantic.params import Kind, SemanticDedupParams
 from tasks.dedup.semantic.rows import items_of
 from tasks.distill.estimate import BYTES_PER_TOKEN, CallPlan

@@ -10,7 +10,7 @@ from infra.lake.lake import Lake
 from infra.pool.workers import Pool
 from sightline.schemas import DUPLICATES, EMBEDDINGS
 from tasks.asking.live import AskingWork
-from tasks.dedup.embeddings_task import STEP as EMBED
+from tasks.dedup.embedding_sources import STEP as EMBED
 from tasks.dedup.embeddings_task import EmbeddingWork, embed_part
 from tasks.dedup.semantic.params import Kind, SemanticDedupParams
 from tasks.dedup.semantic_task import PART_OF, STEP, find_alike

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from infra.execution import committed_part
 from infra.lake.lake import Lake, Part
+from sightline.provenance import Step
 from sightline.schemas import IMAGES, SAMPLES, STEPS, Contract
 from tasks.dedup.semantic.params import Kind
 from tasks.dedup.texts import (
@@ -22,6 +23,7 @@ from tasks.dedup.texts import (
     sample_texts,
 )
 
+STEP: Final = Step(name="embeddings", version=1)
 IMAGE_COLUMNS: Final = ("image_id", "bytes")
 IMAGE_BATCH_ROWS: Final = 32
 TEXT_BATCH_ROWS: Final = 512

@@ -21,16 +21,13 @@ from infra.execution import (
     run_part,
 )
 from infra.pool.workers import Pool, WorkerSpec
-from sightline.provenance import Step
 from sightline.schemas import EMBEDDINGS
 from tasks.asking.live import AskingWork, Purchase
-from tasks.dedup.embedding_sources import KEY_OF, EmbeddingSource
+from tasks.dedup.embedding_sources import KEY_OF, STEP, EmbeddingSource
 from tasks.dedup.semantic.live import asked_rows, bought_embeddings
 from tasks.dedup.semantic.params import Encoder, Kind
 from tasks.dedup.semantic.rows import items_of
 from tasks.part_task import part_task
-
-STEP = Step(name="embeddings", version=1)
 
 
 class EmbeddingWork:
