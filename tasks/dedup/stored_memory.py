@@ -10,6 +10,7 @@ with the lake as it is (`settle.memory`); so it may be older or newer than the r
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -61,6 +62,26 @@ class StoredMemory:
                 self._objects.upload(file, self.key)
         except (LakeError, OSError, pa.ArrowException) as exc:
             _log.warning("%s was not written, the next run settles more: %s", self.key, exc)
+
+
+def delete_abandoned(objects: ObjectStore, before: datetime) -> int:
+    """Delete states that no rule in use has replaced for long, and return how many these were.
+
+    The newest state of a kind stays whatever its age: a lake that nobody changes writes none.
+
+    Args:
+        objects: of the lake.
+        before: states written earlier are abandoned, with a time zone.
+    """
+    newest_first = sorted(objects.list(FOLDER), key=lambda o: (o.modified, o.key), reverse=True)
+    kinds, deleted = set[str](), 0
+    for found in newest_first:
+        kind = found.key.removeprefix(f"{FOLDER}/").rpartition("-")[0]
+        if kind in kinds and found.modified < before:
+            objects.delete(found.key)
+            deleted += 1
+        kinds.add(kind)
+    return deleted
 
 
 def _write(file: Path, state: Remembered, made_by: str) -> None:
