@@ -203,6 +203,18 @@ def test_cap_stops_embeddings_and_what_was_bought_is_kept(copy: Site):
     assert rest.calls_made == whole - 5
 
 
+def test_caps_hold_for_chains_and_embeddings_together(built: Site, site: Site):
+    from flows.closing import PartsFailedError
+
+    chains = len(built.lake().read(LEDGER))
+    choices = (*TINY, "source.copies=0.5", f"{STEP}.model={EMBEDDED}", LOW)
+    with pytest.raises(PartsFailedError, match=f"the cap of {chains + 5} calls is reached"):
+        site.build(*choices, budget_calls=chains + 5)
+    lake = site.lake()
+    assert len(lake.read(LEDGER)) == chains + 5
+    assert count(lake, "select count(*) from ledger where step = 'embeddings'") == 5
+
+
 def test_removed_part_takes_its_embeddings_along(copy: Site):
     lake = copy.lake()
     copy.dedup(f"{STEP}.model={EMBEDDED}", LOW, recipe="demo")
