@@ -67,7 +67,7 @@ class DecontaminateSummary:
 
     def text(self) -> str:
         """Return the summary for people."""
-        unread = f" {self.unread} items could not be read in full." if self.unread else ""
+        unread = f" Items that could not be read in full: {self.unread}." if self.unread else ""
         return (
             f"{self.benchmarks} {'benchmark' if self.benchmarks == 1 else 'benchmarks'}: "
             f"{self.compared} parts compared, {self.reused} were before; "
