@@ -9,7 +9,7 @@ import io
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ import pyarrow.parquet as pq
 
 from infra.images.decode import decode
 from infra.images.pixels import encode_jpeg, thumbnail
-from infra.lake.objects import ObjectStore
 from tasks.dedup.image.hashes import MIN_VIEW_ONES
 from tasks.dedup.image.kind import tones
 from tasks.dedup.image.views import VIEWS, view_hashes
+
+if TYPE_CHECKING:
+    from infra.lake.objects import ObjectStore
 
 RGB = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
@@ -62,7 +64,7 @@ class Look:
 class GalleryWriter:
     """Keeps each distinct picture of a benchmark once; its table is written last."""
 
-    def __init__(self, objects: ObjectStore, key: str) -> None:
+    def __init__(self, objects: "ObjectStore", key: str) -> None:
         """Take the object that the table becomes; copies lie in a folder of the same name."""
         self._objects, self._key = objects, key
         self._rows: list[dict[str, Any]] = []
@@ -104,7 +106,7 @@ class Gallery:
         has_structure: (m,) whether its hash tells it from others.
     """
 
-    def __init__(self, objects: ObjectStore, key: str) -> None:
+    def __init__(self, objects: "ObjectStore", key: str) -> None:
         """Read the table; copies are read when they are asked for.
 
         Raises:
