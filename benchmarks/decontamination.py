@@ -113,7 +113,8 @@ def recall(items: Sequence[str]) -> dict[str, Any]:
 def indexes_of(texts: Sequence[str], lengths: Sequence[int] = LENGTHS) -> dict[int, RunIndex]:
     """Return the indexes of a benchmark that asks these questions."""
     empty: dict[str, Any] = {
-        name: [] for name in ("choices", "answers", "texts", "pixels", "hashes", "problems")
+        name: []
+        for name in ("choices", "answers", "texts", "pixels", "hashes", "unread", "problems")
     }
     rows = [empty | {"name": str(n), "question": text} for n, text in enumerate(texts)]
     units = Units.of(Benchmark.of(pa.Table.from_pylist(rows, schema=ITEMS)))

@@ -169,7 +169,7 @@ def missed(found: dict[str, Any]) -> list[str]:
     if "ours_over_it" in found.get("peers", {}).get("datasketch", {}):
         figures["over_datasketch"] = found["peers"]["datasketch"]["ours_over_it"]
     if "incremental" in found:
-        figures["incremental_share"] = found["incremental"]["share_of_full_run"]
+        figures["incremental_share"] = found["incremental"]["last"]["share_of_full_run"]
     if "hashes" in found:
         figures["hash_join_s"] = found["hashes"]["seconds"]
         figures["hash_join_recall"] = found["hashes"]["recall"]

@@ -1,15 +1,18 @@
 """What each tier calls a duplicate: paraphrases, and questions with changed numbers.
 
     python benchmarks/dedup_text_tiers.py --pairs neardup_text_mrpc/pairs.jsonl
-        [--questions FILE.jsonl...] [--vectors VECTORS.safetensors TOKENIZER.json] [--weights DIR]
+        [--questions FILE.jsonl...] [--hashed]
+        [--vectors VECTORS.safetensors TOKENIZER.json] [--weights DIR]
 
 Pairs (`text1`, `text2`, `label`; MRPC: 1 is a paraphrase) and questions (`question`) of which one
 number is changed go through all tiers: exact key; fuzzy (exact Jaccard of word 5-grams >= tau)
-without and with the guard on protected tokens; semantic (cosine, report-only) where embeddings are
-given, as static vectors per token or as the weights of an encoder.  The automatic tier is fuzzy
-with guard: it may drop no pair of label 0, at most 1 % of the paraphrases (two that share four in
-five of their 5-grams are the same sentence to any reader; they are printed) and no question whose
-number changed.  Ends with status 1 otherwise.
+without and with the guard on protected tokens; semantic (report-only, through the tier's own
+code) where embeddings are given, as static vectors per token, as the weights of an encoder, or as
+the embedded teacher's hashed words, which show the mechanics and say nothing of meaning.  The
+labelled pairs also give the thresholds that they support.  The automatic tier is fuzzy with guard:
+it may drop no pair of label 0, at most 1 % of the paraphrases (two that share four in five of their
+5-grams are the same sentence to any reader; they are printed) and no question whose number changed.
+Ends with status 1 otherwise.
 """
 
 import argparse
@@ -28,13 +31,18 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.dedup_corpora.words import shingles_of
+from infra.embedded_teacher.embeddings import EmbeddingRequest, vector
+from infra.embedded_teacher.names import DEFAULT_MODEL
 from tasks.dedup.semantic.calibration import calibrated
 from tasks.dedup.semantic.clusters import normalised
+from tasks.dedup.semantic.params import Kind, SemanticParams
+from tasks.dedup.semantic.report import semantic_report
 from tasks.text_keys.keys import TextKeyParams, text_keys
 
 NUMBER: Final = re.compile(r"\d+")
 MAX_PARAPHRASES: Final = 0.01
-COSINES: Final = (0.99, 0.95, 0.9)
+COSINES: Final = (0.99, 0.95, 0.9, 0.8)
+PRECISIONS: Final = (0.99, 0.95, 0.9, 0.8)
 Embed = Callable[[list[str]], npt.NDArray[np.floating]]
 
 
@@ -51,7 +59,7 @@ def main() -> None:
     if questions:
         found["numbers_changed"] = tiers(questions, given.tau, embed)
     if embed is not None:
-        found["threshold_from_pairs"] = threshold(rows, embed)
+        found["thresholds_from_pairs"] = thresholds(rows, embed)
     found["problems"] = problems(found)
     print(json.dumps(found, indent=2))
     sys.exit(bool(found["problems"]))
@@ -75,9 +83,8 @@ def tiers(pairs: list[tuple[str, str]], tau: float, embed: Embed | None) -> dict
         "automatic_examples": [pairs[row] for row in np.flatnonzero(is_automatic)[:3].tolist()],
     }
     if embed is not None:
-        values = cosines(pairs, embed)
         found["semantic_report_only"] = {
-            f"cosine >= {least}": round(float((values >= least).mean()), 4) for least in COSINES
+            f"cosine >= {least}": reported(pairs, embed, least) for least in COSINES
         }
     return found
 
@@ -110,11 +117,32 @@ def cosines(pairs: list[tuple[str, str]], embed: Embed) -> npt.NDArray[np.float3
     return found
 
 
-def threshold(rows: list[dict[str, Any]], embed: Embed) -> dict[str, Any]:
-    """Return the threshold that the labelled pairs support, or why there is none."""
-    values = cosines([(row["text1"], row["text2"]) for row in rows], embed)
+def reported(pairs: list[tuple[str, str]], embed: Embed, least: float) -> int:
+    """Return how many pairs the tier reports, each pair as a picture of its own.
+
+    Raises:
+        RuntimeError: it would drop one.
+    """
+    vectors = np.concatenate([embed(list(texts)) for texts in zip(*pairs, strict=True)])
+    ids = [f"{row:06d}-{side}" for side in "ab" for row in range(len(pairs))]
+    params = SemanticParams(threshold=least, kind=Kind.SAMPLE)
+    rows = semantic_report(ids, vectors, params, groups=[*range(len(pairs))] * 2).to_pylist()
+    if any(row["decision"] != "report" for row in rows):
+        msg = "expected reports, found a drop by cosine alone"
+        raise RuntimeError(msg)
+    return sum(row["item_id"] != row["kept_id"] for row in rows)
+
+
+def thresholds(rows: list[dict[str, Any]], embed: Embed) -> dict[str, Any]:
+    """Return the thresholds that the labelled pairs support, or why there is none."""
+    values = cosines([(row["text1"], row["text2"]) for row in rows], embed).tolist()
+    labels = [bool(row["label"]) for row in rows]
+    return {f"precision {wanted}": _threshold(values, labels, wanted) for wanted in PRECISIONS}
+
+
+def _threshold(values: list[float], labels: list[bool], wanted: float) -> dict[str, Any]:
     try:
-        found = calibrated(values.tolist(), [bool(row["label"]) for row in rows], precision=0.9)
+        found = calibrated(values, labels, wanted)
     except ValueError as exc:
         return {"none": str(exc)}
     return {name: round(getattr(found, name), 4) for name in found.__slots__}
@@ -126,7 +154,15 @@ def embedder(given: argparse.Namespace) -> Embed | None:
         from tasks.dedup.semantic.model import EmbeddingModel  # noqa: PLC0415 - torch
 
         return EmbeddingModel(given.weights, max_tokens=512).embed
+    if given.hashed:
+        return hashed
     return static_vectors(*given.vectors) if given.vectors else None
+
+
+def hashed(texts: list[str]) -> npt.NDArray[np.floating]:
+    """Return the vectors of the embedded teacher."""
+    request = EmbeddingRequest(DEFAULT_MODEL, tuple(texts))
+    return np.asarray([vector(text, request, "") for text in texts])
 
 
 def static_vectors(vectors: Path, tokenizer: Path) -> Embed:
@@ -162,6 +198,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--questions", type=Path, nargs="*", default=[])
     parser.add_argument("--vectors", type=Path, nargs=2, help="Static vectors and tokenizer.")
+    parser.add_argument("--hashed", action="store_true", help="Vectors of the embedded teacher.")
     parser.add_argument("--weights", type=Path, help="Folder of a text encoder.")
     parser.add_argument("--tau", type=float, default=0.8)
     return parser.parse_args()

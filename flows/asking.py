@@ -6,7 +6,8 @@ A teacher and a crew of workers answer alike; only whole chains are sent to work
 from infra.ledger.ledger import Ledger
 from infra.pool.services import ServingPool
 from infra.settings import Settings
-from infra.teacher.client import Teacher, TeacherConfig, open_teacher
+from infra.teacher.budget import Budget
+from infra.teacher.client import Teacher, TeacherConfig, open_gatekeeper, open_teacher
 from infra.teacher.crew import TeacherCrew
 from infra.teacher.crew_seat import CrewPlan
 from infra.teacher.remote_worker import LedgerHome
@@ -21,23 +22,28 @@ Opened = Teacher | TeacherCrew
 
 
 def open_asker(
-    settings: Settings, config: TeacherConfig, ledger: Ledger, home: LedgerHome, pool: ServingPool
+    settings: Settings,
+    config: TeacherConfig,
+    ledgers: tuple[Ledger, LedgerHome],
+    pool: ServingPool,
+    budget: Budget,
 ) -> Opened:
     """Return what answers the requests of a run; close it, then flush the ledger.
 
     Args:
         settings: say how many workers ask; none means this process.
         config: of the teacher.
-        ledger: of this process.
-        home: the same ledger, as workers open it.
+        ledgers: that of this process, and how workers open the same.
         pool: where workers run.
+        budget: of the run, in this process; workers have their own with the same caps.
 
     Raises:
         UsageError: workers are wanted of a pool without processes, or as `open_teacher` says.
         PoolError: a worker could not be started.
     """
+    ledger, home = ledgers
     if not settings.teacher_workers:
-        return open_teacher(config, ledger)
+        return open_teacher(config, ledger, open_gatekeeper(config, budget))
     if settings.pool == "local":
         msg = (
             f"expected SIGHTLINE_POOL=ray, found local: {settings.teacher_workers} teacher workers "

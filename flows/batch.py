@@ -128,13 +128,13 @@ def batch_distill(
         ):
             schedule = Schedule(runtime.context, settings.max_parts_in_flight)
             _annotate_all(loaded, runtime, schedule)
-            reviews = (_review_walks,) if loaded.steps.reviews() else ()
-            for walks_of in (_chain_walks, *reviews):
+            walks = (_chain_walks, _review_walks) if loaded.steps.reviews() else (_chain_walks,)
+            for walks_of in walks:
                 n_open = fill_ledger(walks_of(loaded, runtime), desk, loaded, settings, wait=wait)
                 if n_open:
                     return BatchBuild(n_open)
                 answered = answered_by(desk.answered(), runtime)
-                build_parts(loaded, answered, schedule, reviewed=walks_of is _review_walks)
+                build_parts(loaded, answered, schedule, reviewed=walks_of is walks[-1])
                 if schedule.problems:
                     break
     return BatchBuild(0, close_build(loaded, settings, schedule))

@@ -17,7 +17,8 @@ from tasks.decontaminate.lake_items import LakeItems
 from tasks.decontaminate.layout import Columns
 from tasks.decontaminate.rows import BenchmarkFiles
 from tasks.decontaminate.rules import RuleBook, stored_book
-from tasks.decontaminate.work import BenchmarkWork, Kind, Target
+from tasks.decontaminate.targets import Kind, Target
+from tasks.decontaminate.work import BenchmarkWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +72,33 @@ def open_benchmark(
         SourceError: it cannot be read, or its columns mean nothing.
         UsageError: an option does not go with it.
     """
-    is_lake = _is_lake(against.path)
-    if against.dataset is not None and not is_lake:
-        msg = f"--dataset goes with a lake, and {against.path!r} is none"
-        raise UsageError(msg)
-    source: Source
-    if is_lake:
-        source = LakeItems(Lake(against.path, storage), against.dataset)
-    else:
-        images = None if against.images is None else Path(against.images)
-        columns = Columns(tuple(against.text_columns), tuple(against.image_columns))
-        source = BenchmarkFiles(Path(against.path), columns, images)
+    source = open_source(storage, against)
     sha = content_sha(source.items())
     called = against.name or against.dataset or Path(against.path.rstrip("/")).stem
     name = Name(called, against.version or sha[:VERSION_HEX_CHARS], sha, source.uri)
-    is_own = is_lake and normalise_uri(against.path) == lake.uri
+    is_own = _is_lake(against.path) and normalise_uri(against.path) == lake.uri
     return BenchmarkWork(lake, name, book, source, is_own=is_own)
+
+
+def open_source(storage: StorageOptions, against: Against) -> Source:
+    """Return where a benchmark is read; its files and columns are known, its items not yet.
+
+    Raises:
+        SourceError: there is nothing to read, or its columns mean nothing.
+        UsageError: an option does not go with it.
+    """
+    columns = Columns(tuple(against.text_columns), tuple(against.image_columns))
+    if _is_lake(against.path):
+        if columns != Columns() or against.images is not None:
+            msg = "--text-column, --image-column and --images go with files, and "
+            msg += f"{against.path!r} is a lake"
+            raise UsageError(msg)
+        return LakeItems(Lake(against.path, storage), against.dataset)
+    if against.dataset is not None:
+        msg = f"--dataset goes with a lake, and {against.path!r} is none"
+        raise UsageError(msg)
+    images = None if against.images is None else Path(against.images)
+    return BenchmarkFiles(Path(against.path), columns, images)
 
 
 def stored_benchmarks(lake: Lake) -> list[Stored]:

@@ -7,6 +7,7 @@ this command started (server, Ray, embedded teacher) it also ends.
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.inspection import text_table
@@ -22,6 +23,7 @@ from tasks.ingest.pilot_rows import PilotSize
 
 if TYPE_CHECKING:
     from flows.batch import BatchBuild
+    from flows.calibrate import CalibrateSummary
     from flows.closing import BuildSummary
     from flows.dedup import DedupSummary
     from flows.reparse import RereadSummary
@@ -97,6 +99,29 @@ def dedup_lake(lake: str | None, recipe: str | None, overrides: Sequence[str]) -
     for name in ("duplicate_tiers", "yield_funnel"):
         _say(f"{_purpose(name)}  (sql/queries/{name}.sql)")
         _say(text_table(catalog.run_query(name)))
+
+
+def calibrate_lake(pairs: Path, lake: str | None, given: Mapping[str, Any]) -> str:
+    """Read a cosine threshold from labelled pairs, and return what they say, as text.
+
+    Args:
+        pairs: JSONL file.
+        lake: that keeps the threshold; the settings' lake if null.
+        given: further parameters of the flow.
+
+    Raises:
+        UsageError: the recipe, the pairs or a setting is not usable.
+        CalibrateFailedError: no threshold reaches the wanted precision.
+    """
+    settings = load_settings(lake=lake)
+    configure_logging(settings)
+    set_environment(process_environment(settings))
+    load_recipe(given["recipe"], given["overrides"])
+    with prefect_api(settings) as session:
+        use(session)
+        named = {"pairs": str(pairs.resolve()), "lake": settings.lake}
+        summary: CalibrateSummary = run_flow("calibrate", {**named, **given})
+    return summary.text()
 
 
 def build_in_batches(recipe: str, lake: str | None, overrides: Sequence[str], *, wait: bool) -> int:

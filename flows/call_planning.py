@@ -43,13 +43,17 @@ class CallPlanner:
 
     def plans(self, new_rows: int) -> Iterator[CallPlan]:
         """Yield what each writer will be asked, then what each review will ask."""
-        new_samples = new_rows * self._evidence.samples_per_row
+        new_samples = self.new_samples(new_rows)
         to_come: dict[str, float] = {}
         for writer in self._recipe.steps.distill.params.writers():
             plan = self._plan(writer, new_samples * writer.draws)
             to_come[writer.name] = plan.chains
             yield plan
         yield from self._reviews(to_come).plans(self._price)
+
+    def new_samples(self, new_rows: int) -> float:
+        """Return how many samples so many new source rows give, as expected."""
+        return new_rows * self._evidence.samples_per_row
 
     def _plan(self, writer: Writer, new_chains: float) -> CallPlan:
         teacher = writer.params.teacher

@@ -5,10 +5,12 @@ certified with those parts as open, and nothing is compared here.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from flows.benchmarks import Stored, stored_benchmarks, targets
+from flows.kept_certificates import keep, kept_certificate
 from flows.lakes import open_lake_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
@@ -26,11 +28,11 @@ from sightline.schemas import (
     VERDICTS,
 )
 from tasks.decontaminate.certificate import Certificate, parts_hash
+from tasks.decontaminate.certificate_page import page
 from tasks.decontaminate.rules import Rule
-from tasks.decontaminate.work import BenchmarkWork, Kind
+from tasks.decontaminate.targets import Kind
+from tasks.decontaminate.work import BenchmarkWork
 
-CERTIFICATES: Final = "certificates"
-"""Folder of the lake that holds certificates, by their hash."""
 CURRENT: Final = "current"
 CERTIFIED: Final = (
     SAMPLES, IMAGES, DUPLICATES, GENERATIONS, STEPS, VERDICTS, BENCHMARKS, CONTAMINATION,
@@ -78,16 +80,23 @@ with matched as (
 accepted as (
     select distinct sample_id
     from accepted_traces
+),
+
+judged_right as (
+    select distinct sample_id
+    from chains
+    where accepted
 )
 
 select
     (select count(*) from accepted) as accepted_samples,
     count(*) filter (where matched.is_dropped) as samples_dropped,
     count(*) filter (where not matched.is_dropped) as samples_under_review,
-    count(accepted.sample_id) filter (where matched.is_dropped) as accepted_but_dropped,
+    count(judged_right.sample_id) filter (where matched.is_dropped) as accepted_but_dropped,
     count(accepted.sample_id) filter (where not matched.is_dropped) as accepted_under_review
 from matched
 left join accepted on matched.sample_id = accepted.sample_id
+left join judged_right on matched.sample_id = judged_right.sample_id
 """
 
 MATCHES: Final = """
@@ -108,27 +117,37 @@ def certify(settings: Settings, release: str = CURRENT) -> Certificate:
     content = _content(lake, release)
     versions = {c.name: lake.snapshot(c).version for c in CERTIFIED}
     certificate = Certificate(content, {"lake": lake.uri, "versions": versions})
-    for suffix, text in ((".json", certificate.to_json()), (".md", certificate.markdown())):
-        key = f"{CERTIFICATES}/{certificate.sha256}{suffix}"
-        lake.objects.put(key, text.encode("utf-8", "backslashreplace"))
+    keep(lake, certificate)
     return certificate
 
 
-def write_certificate(lake: str | None, release: str, out: Path | None) -> str:
+def write_certificate(
+    lake: str | None, release: str, out: Path | None, sha: str | None = None
+) -> str:
     """Return a certificate as text: Markdown, or what was written where.
 
+    Args:
+        lake: the settings' lake if null.
+        release: that is certified as it is now.
+        out: file to write.
+        sha: start of the hash of a certificate that the lake keeps, which is shown instead.
+
     Raises:
-        UsageError: there is no such release, or the file has another ending.
+        UsageError: there is no such release or certificate, or the file has another ending.
     """
-    certificate = certify(load_settings(lake=lake), release)
+    settings = load_settings(lake=lake)
+    if sha is None:
+        certificate = certify(settings, release)
+    else:
+        certificate = kept_certificate(open_lake_of(settings), sha)
     if out is None:
-        return certificate.markdown()
-    texts = {".json": certificate.to_json, ".md": certificate.markdown}
-    if out.suffix not in texts:
-        msg = f"expected a file that ends in {' or '.join(texts)}, found {str(out)!r}"
+        return page(certificate)
+    writers: dict[str, Callable[[Certificate], str]] = {".json": Certificate.to_json, ".md": page}
+    if out.suffix not in writers:
+        msg = f"expected a file that ends in {' or '.join(writers)}, found {str(out)!r}"
         raise UsageError(msg)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(texts[out.suffix](), encoding="utf-8", errors="backslashreplace")
+    out.write_text(writers[out.suffix](certificate), encoding="utf-8", errors="backslashreplace")
     return f"{out}: sha256 {certificate.sha256}"
 
 

@@ -16,6 +16,7 @@ import typer
 
 from flows.batch_commands import app as batch_app
 from flows.decontaminate_commands import certificate, decontaminate
+from flows.dedup_commands import calibrate, dedup
 from flows.ledger_commands import app as ledger_app
 from sightline.errors import SightlineError, UsageError
 from sightline.teardown import mute_teardown
@@ -34,6 +35,8 @@ teacher_app = typer.Typer(help="The embedded teacher.", no_args_is_help=True)
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(batch_app, name="batch")
 app.add_typer(ledger_app, name="ledger")
+app.command()(dedup)
+app.command()(calibrate)
 app.command()(decontaminate)
 app.command()(certificate)
 
@@ -129,24 +132,6 @@ def reparse(recipe: RecipePath, lake: Lake = None, overrides: Overrides = None) 
     from flows.building import reparse_recipe
 
     typer.echo(reparse_recipe(recipe, lake, overrides or []))
-
-
-@app.command()
-def dedup(
-    lake: Lake = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option("--recipe", help="Whose parameters decide; default: the defaults."),
-    ] = None,
-    overrides: Overrides = None,
-) -> None:
-    """Find the duplicates of a lake as it stands; say what each tier found and what is left.
-
-    Example: sightline dedup --recipe demo --set steps.dedup.questions=drop
-    """
-    from flows.building import dedup_lake
-
-    dedup_lake(lake, recipe, overrides or [])
 
 
 @app.command()

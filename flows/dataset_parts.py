@@ -6,13 +6,15 @@ part's chains wait for is read from the lake, not assumed.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from infra.lake.lake import Lake
 from sightline.schemas import (
     CONTAMINATION,
     DUPLICATES,
+    EMBEDDINGS,
     FAILURES,
     GENERATIONS,
     IMAGES,
@@ -22,9 +24,14 @@ from sightline.schemas import (
     VERDICTS,
     Contract,
 )
+from tasks.dedup.embedding_sources import EmbeddingSource
 from tasks.dedup.params import Decision
+from tasks.dedup.semantic.params import Kind
 from tasks.distill.live import PartInputs
 from tasks.review.kinds import Review
+
+CHAIN_PART: Final = re.compile(r"[a-z0-9-]+\.(?P<samples>[a-z0-9][a-z0-9-]*-[0-9a-f]{8})")
+"""Parts of a writer's chains: `<writer>.<part of samples>`; reviews have a longer name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,24 @@ def source_parts(lake: Lake, dataset: str | None = None) -> DatasetParts:
     return DatasetParts(samples, images)
 
 
+def chain_parts(lake: Lake) -> list[str]:
+    """Return the parts of `steps` that hold chains about stored samples."""
+    samples = {part.part for part in lake.parts(SAMPLES)}
+    found = ((p.part, CHAIN_PART.fullmatch(p.part)) for p in lake.parts(STEPS))
+    return [part for part, match in found if match and match["samples"] in samples]
+
+
+def embedding_sources(lake: Lake, kind: Kind) -> Iterator[EmbeddingSource]:
+    """Yield the parts of the lake that hold items of a kind which can be embedded."""
+    if kind is Kind.CHAIN:
+        for part in chain_parts(lake):
+            yield EmbeddingSource(kind, part, part.rpartition(".")[2])
+        return
+    parts = source_parts(lake)
+    names = parts.images if kind is Kind.IMAGE else parts.samples
+    yield from (EmbeddingSource(kind, part) for part in names)
+
+
 def inputs_of(lake: Lake, parts: Iterable[str]) -> dict[str, PartInputs]:
     """Return what the chains of each part are made from."""
     wanted = list(parts)
@@ -72,9 +97,9 @@ def inputs_of(lake: Lake, parts: Iterable[str]) -> dict[str, PartInputs]:
     }
 
 
-WRITTEN = (TEXT_KEYS, VERDICTS, STEPS, FAILURES, GENERATIONS, IMAGES)
+WRITTEN = (TEXT_KEYS, EMBEDDINGS, VERDICTS, STEPS, FAILURES, GENERATIONS, IMAGES)
 """Tables with parts of a writer; what others refer to is removed last."""
-CHAIN_STEPS = ("distill", "parse", "verify", "text_keys")
+CHAIN_STEPS = ("distill", "parse", "verify", "text_keys", "embeddings")
 
 
 def drop_unwanted_chains(
@@ -98,9 +123,11 @@ def drop_unwanted_chains(
 
 def _is_of_chains(contract: Contract, head: str) -> bool:
     """Return whether parts `<head>.<part of samples>` of a table come from asking."""
-    if contract in (IMAGES, TEXT_KEYS):
+    if contract in (IMAGES, TEXT_KEYS, EMBEDDINGS):
         return head != ""
-    return contract is not FAILURES or head.partition(".")[0] in {*CHAIN_STEPS, *_steps_of(Review)}
+    step, _, writer = head.partition(".")  # keys and embeddings of samples fail without a writer
+    of_writer = writer != "" and step in {*CHAIN_STEPS, *_steps_of(Review)}
+    return contract is not FAILURES or of_writer
 
 
 def _steps_of(reviews: Iterable[Review]) -> list[str]:

@@ -21,14 +21,19 @@ from infra.catalog.catalog import Catalog
 from infra.execution import RunContext
 from infra.git import git_tree
 from infra.lake.lake import Lake
+from infra.pool.ray_pool import open_pool
+from infra.pool.workers import Pool
 from infra.settings import Settings, load_settings
 from infra.telemetry import NullProgress
 from sightline.errors import SightlineError, UsageError
 from sightline.provenance import fingerprint_of
 from sightline.schemas import CONTAMINATION
+from tasks.decontaminate.certificate_page import page
 from tasks.decontaminate.rules import TEMPLATE_SHARE, RuleBook, rule_book
+from tasks.decontaminate.targets import Target
 from tasks.decontaminate.task import compare_part, read_benchmark
-from tasks.decontaminate.work import COMPARE, READ, BenchmarkWork, Target
+from tasks.decontaminate.work import COMPARE, READ, BenchmarkWork
+from tasks.dedup.keys_task import IMAGE_STEP, key_images
 
 RECIPE = "decontaminate"
 """What `runs` says of rows that no recipe asked for."""
@@ -48,6 +53,7 @@ class DecontaminateSummary:
         reused: parts that had been compared before.
         dropped: samples that a benchmark holds.
         under_review: other samples with a match.
+        unread: items of benchmarks of which something could not be read.
         certificate: sha256 of the certificate.
     """
 
@@ -56,13 +62,16 @@ class DecontaminateSummary:
     reused: int
     dropped: int
     under_review: int
+    unread: int
     certificate: str
 
     def text(self) -> str:
         """Return the summary for people."""
+        unread = f" Items that could not be read in full: {self.unread}." if self.unread else ""
         return (
-            f"{self.benchmarks} benchmarks: {self.compared} parts compared, {self.reused} were "
-            f"before; {self.dropped} samples dropped, {self.under_review} to review.\n"
+            f"{self.benchmarks} {'benchmark' if self.benchmarks == 1 else 'benchmarks'}: "
+            f"{self.compared} parts compared, {self.reused} were before; "
+            f"{self.dropped} samples dropped, {self.under_review} to review.{unread}\n"
             f"Certificate: sha256 {self.certificate}"
         )
 
@@ -117,9 +126,9 @@ def _works(
 def _compare(lake: Lake, settings: Settings, works: list[BenchmarkWork]) -> Schedule:
     """Run every comparison and return what came of it."""
     jobs = [(work, targets(lake, is_own=work.is_own)) for work in works]
-    bar = ProgressBar(
-        sum(1 + len(found) for _, found in jobs), "Parts compared.", key="decontaminate"
-    )
+    keyed = {p for work, found in jobs if work.book.needs_views for t in found for p in t.pictures}
+    n_runs = len(keyed) + sum(1 + len(found) for _, found in jobs)
+    bar = ProgressBar(n_runs, "Parts compared.", key="decontaminate")
     context = RunContext(
         lake=lake,
         recipe=RECIPE,
@@ -129,24 +138,40 @@ def _compare(lake: Lake, settings: Settings, works: list[BenchmarkWork]) -> Sche
         progress=NullProgress(),
     )
     schedule = Schedule(context, settings.max_parts_in_flight, lambda _key: bar.advance())
-    for work, found in jobs:
-        _drop_gone(lake, work, found)
-        first = schedule.submit(READ.name, read_benchmark, work.part, work)
-        schedule.admit([first])
-        for target in found:
-            part = work.part_of(target)
-            key = schedule.submit(COMPARE.name, compare_part, part, target, work, after=[first])
-            schedule.admit([key])
-    schedule.drain()
+    pool = open_pool(settings)
+    try:
+        for work, found in jobs:
+            _submit(schedule, work, found, pool)
+        schedule.drain()
+    finally:
+        pool.close()
     return schedule
+
+
+def _submit(schedule: Schedule, work: BenchmarkWork, found: list[Target], pool: Pool) -> None:
+    """Submit the reading of a benchmark, the views of images, and a comparison per part.
+
+    A key of an image part is a task run of its own, the same that deduplication has.
+    """
+    _drop_gone(schedule.context.lake, work, found)
+    first = schedule.submit(READ.name, read_benchmark, work.part, work)
+    schedule.admit([first])
+    for target in found:
+        keyed = target.pictures if work.book.needs_views else ()
+        submit = schedule.submit
+        after = [first, *(submit(IMAGE_STEP.name, key_images, p, pool=pool) for p in keyed)]
+        part = work.part_of(target)
+        key = submit(COMPARE.name, compare_part, part, target, work, after=after)
+        schedule.admit([*after, key])
 
 
 def _drop_gone(lake: Lake, work: BenchmarkWork, found: list[Target]) -> None:
     """Remove what was found in parts of the lake that are no longer there."""
     wanted = {work.part_of(target) for target in found}
-    for part in lake.parts(CONTAMINATION):
-        if part.part.startswith(f"{work.part}.") and part.part not in wanted:
-            lake.drop(CONTAMINATION, part.part)
+    held = [part.part for part in lake.parts(CONTAMINATION)]
+    gone = [p for p in held if p.startswith(f"{work.part}.") and p not in wanted]
+    if gone:
+        lake.drop(CONTAMINATION, *gone)
 
 
 def _closed(
@@ -155,7 +180,7 @@ def _closed(
     with Catalog(lake) as catalog:
         publish_contamination(catalog)
     certificate = certify(settings)
-    publish_certificate(certificate.markdown())
+    publish_certificate(page(certificate))
     outcome = certificate.content["outcome"]
     results = [result for result in schedule.results if result.step == COMPARE.name]
     return DecontaminateSummary(
@@ -164,5 +189,10 @@ def _closed(
         reused=sum(result.reused for result in results),
         dropped=outcome["samples_dropped"],
         under_review=outcome["samples_under_review"],
+        unread=sum(
+            benchmark["not_compared"]["items_with_problems"]
+            for benchmark in certificate.content["benchmarks"]
+            if benchmark["benchmark_id"] in {work.name.benchmark_id for work in works}
+        ),
         certificate=certificate.sha256,
     )

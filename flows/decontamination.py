@@ -6,16 +6,18 @@ The Prefect environment is set before Prefect is imported, because Prefect reads
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from flows.benchmarks import Against
+from flows.benchmarks import Against, open_source, stored_benchmarks
 from flows.building import run_flow
 from flows.inspection import text_table
+from flows.lakes import open_lake_of
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
 from infra.prefect_api.server import prefect_api, use
 from infra.settings import load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
 from sightline.errors import UsageError
-from tasks.decontaminate.rules import rule_book
+from tasks.decontaminate.rules import BY_DEFAULT, RULE_DOCS, VALUES, Rule, rule_book
+from tasks.decontaminate.work import READ
 
 if TYPE_CHECKING:
     from flows.decontaminate import DecontaminateSummary
@@ -55,6 +57,17 @@ class Command:
         return None
 
 
+def rules_text() -> str:
+    """Return every rule with its default, for people."""
+    shown = {rule: f"{rule}={VALUES[rule]:g}" if rule in VALUES else rule.value for rule in Rule}
+    width = max(map(len, shown.values()))
+    rows = [
+        f"{shown[rule]:{width}}  {BY_DEFAULT.get(rule, 'off'):6}  {RULE_DOCS[rule]}"
+        for rule in Rule
+    ]
+    return "\n".join([f"{'rule':{width}}  {'':6}  matches if", *rows])
+
+
 def run_decontaminate(command: Command, lake: str | None) -> str:
     """Compare, and return the outcome with a table of matches.
 
@@ -63,10 +76,15 @@ def run_decontaminate(command: Command, lake: str | None) -> str:
         CompareFailedError: some parts failed; the others are committed.
     """
     settings = load_settings(lake=lake)
-    configure_logging(settings)
-    set_environment(process_environment(settings))
     against = command.against()
     rule_book(command.rules, command.decisions, command.template_share)
+    if against is not None:
+        open_source(settings.storage, against)
+    elif not stored_benchmarks(open_lake_of(settings)):
+        msg = f"the lake {settings.lake} knows no benchmark yet; name one with --against"
+        raise UsageError(msg)
+    configure_logging(settings)
+    set_environment(process_environment(settings))
     given = {
         "lake": settings.lake,
         "against": against,
@@ -79,4 +97,16 @@ def run_decontaminate(command: Command, lake: str | None) -> str:
         summary: DecontaminateSummary = run_flow("decontaminate", given)
     with Catalog(Lake(settings.lake, settings.storage)) as catalog:
         table = text_table(catalog.run_query("contamination_summary"))
-    return f"{table}\n{summary.text()}"
+    return f"{table}\n{summary.text()}\n{_next(settings.lake, summary)}"
+
+
+def _next(lake: str, summary: "DecontaminateSummary") -> str:
+    """Return what a person may do now."""
+    lines = ["Next:"]
+    if summary.unread:
+        unread = f"from failures where step = '{READ.name}'"
+        lines.append(f'  sightline sql --lake {lake} "{unread}"')
+    if summary.dropped or summary.under_review:
+        lines.append(f"  sightline sql --lake {lake} -f sql/queries/contamination_review.sql")
+    lines.append(f"  sightline certificate --lake {lake} --out certificate.md")
+    return "\n".join(lines)

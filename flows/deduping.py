@@ -5,14 +5,13 @@ What a settling run waits for is what it reads: if keys of a part fail, nothing 
 was decided before stays.
 """
 
-import re
 from typing import Final
 
-from flows.dataset_parts import source_parts
+from flows.dataset_parts import CHAIN_PART, chain_parts, source_parts
 from flows.schedule import Key, Schedule
 from infra.lake.lake import Lake
 from infra.pool.workers import Pool
-from sightline.schemas import DUPLICATES, IMAGE_KEYS, SAMPLES, STEPS, TEXT_KEYS
+from sightline.schemas import DUPLICATES, IMAGE_KEYS, TEXT_KEYS
 from tasks.dedup.chains_task import find_same_chains
 from tasks.dedup.images_task import find_same_pictures
 from tasks.dedup.inputs_task import CHAINS_PART, PICTURES_PART, SAMPLES_PART
@@ -20,9 +19,6 @@ from tasks.dedup.keys_task import key_chains, key_images, key_samples
 from tasks.dedup.params import ChainDedupParams, DedupParams, QuestionTier
 from tasks.dedup.rules import text_keys_of
 from tasks.dedup.task import find_same_samples
-
-CHAIN_PART: Final = re.compile(r"[a-z0-9-]+\.(?P<samples>[a-z0-9][a-z0-9-]*-[0-9a-f]{8})")
-"""Parts of a writer's chains: `<writer>.<part of samples>`; reviews have a longer name."""
 
 RETIRED_PARTS: Final = ("exact",)
 """Parts of `duplicates` that version 1 of the step wrote, images and samples in one."""
@@ -82,13 +78,6 @@ def submit_chains(params: ChainDedupParams, schedule: Schedule, pool: Pool) -> N
     )
     schedule.admit([settled])
     schedule.drain()
-
-
-def chain_parts(lake: Lake) -> list[str]:
-    """Return the parts of `steps` that hold chains about stored samples."""
-    samples = {part.part for part in lake.parts(SAMPLES)}
-    found = ((p.part, CHAIN_PART.fullmatch(p.part)) for p in lake.parts(STEPS))
-    return [part for part, match in found if match and match["samples"] in samples]
 
 
 def drop_orphans(lake: Lake) -> None:

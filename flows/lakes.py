@@ -1,14 +1,19 @@
 """The lake and the ledger that settings name.
 
 Both open without Prefect and without Ray, so that commands and plans can look at them before
-either is set up.
+either is set up.  The teacher's client, which takes most of a second to import, is needed only
+where workers ask.
 """
+
+from typing import TYPE_CHECKING
 
 from infra.lake.lake import Lake
 from infra.ledger.ledger import Ledger, Sharing
 from infra.settings import Settings
-from infra.teacher.remote_worker import LedgerHome
 from sightline.arrow_files import is_s3
+
+if TYPE_CHECKING:
+    from infra.teacher.remote_worker import LedgerHome
 
 EXPIRY_MARGIN_S = 60.0
 """A machine counts as gone when it was silent for so much longer than its longest call."""
@@ -33,8 +38,10 @@ def open_ledger_of(settings: Settings, lake: Lake) -> Ledger:
     return Ledger(home, settings.spool_path, _sharing(settings, home))
 
 
-def ledger_home_of(settings: Settings) -> LedgerHome:
+def ledger_home_of(settings: Settings) -> "LedgerHome":
     """Return how workers open the same ledger."""
+    from infra.teacher.remote_worker import LedgerHome  # noqa: PLC0415 - it imports the client
+
     home = ledger_lake_of(settings)
     return LedgerHome(home.uri, settings.storage, settings.spool_path, _sharing(settings, home))
 

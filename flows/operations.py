@@ -6,6 +6,7 @@ that a running step has staged, or that an open snapshot holds, would be deleted
 """
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from prefect import flow, get_run_logger, task
@@ -21,6 +22,7 @@ from infra.ledger.upkeep import keep_up
 from infra.settings import load_settings
 from sightline.errors import SightlineError
 from sightline.schemas import CONTRACTS, Contract
+from tasks.dedup.stored_memory import delete_abandoned
 
 RETENTION_HOURS = 168
 """A week: longer than any step runs, and time to look at last week's versions."""
@@ -77,6 +79,8 @@ def maintain_lake(
 ) -> list[TableMaintenance]:
     """Commit what dead builds left in the spool, join small files, delete files nobody needs.
 
+    Among these are settlements by rules that no recipe uses any longer.
+
     Rows and marks stay as they are, and so do parts but for the ledger's, of which small ones
     become one: a build afterwards recomputes and buys nothing.
 
@@ -97,6 +101,7 @@ def maintain_lake(
     finally:
         ledger.close()
     done = [maintain_table(opened, contract, retention_hours) for contract in CONTRACTS.values()]
+    delete_abandoned(opened.objects, datetime.now(UTC) - timedelta(hours=retention_hours))
     found = [table for table in done if table.files_before or table.deleted]
     publish_maintenance([asdict(table) for table in found], upkeep.recovered)
     return found

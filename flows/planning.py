@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 
 from flows.call_planning import CallPlanner
 from flows.dataset_parts import DatasetParts, source_parts
+from flows.embedding_planning import plan_embeddings
 from flows.lakes import open_lake_of
 from flows.plan import ImagePlan, Plan
 from flows.recipe import Recipe, load_recipe
 from infra.lake.lake import Lake
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from sightline.schemas import DEPTH_MAPS, IMAGES, OBJECTS, SEGMENTS, Contract
+from tasks.distill.estimate import CallPlan
 from tasks.ingest.work import IngestWork, known_rows
 
 
@@ -41,11 +43,20 @@ def plan_recipe(
         new_rows=new_rows,
         new_parts=len(work.plans),
         images=tuple(_images(loaded, opened, parts, new_rows)),
-        calls=tuple(planner.plans(new_rows)) if loaded.steps.distill.enabled else (),
+        calls=tuple(_calls(loaded, settings, planner, new_rows)),
         channel="batch" if batch else "live",
         cap_usd=settings.budget_usd,
         cap_calls=settings.budget_calls,
     )
+
+
+def _calls(
+    recipe: Recipe, settings: Settings, planner: CallPlanner, new_rows: int
+) -> Iterator[CallPlan]:
+    asked = tuple(planner.plans(new_rows)) if recipe.steps.distill.enabled else ()
+    yield from asked
+    chains = sum(plan.chains for plan in asked if plan.step == "distill")
+    yield from plan_embeddings(recipe, settings, planner.new_samples(new_rows), chains)
 
 
 def _images(recipe: Recipe, lake: Lake, parts: DatasetParts, new_rows: int) -> Iterator[ImagePlan]:

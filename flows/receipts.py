@@ -24,6 +24,15 @@ select distinct
     prompt_id,
     teacher
 from generations
+union
+select
+    request_key,
+    0 as draw,
+    item_id as subject_id,
+    'embedding' as prompt_id,
+    model as teacher
+from embeddings
+where request_key is not null
 order by
     request_key,
     draw,

@@ -21,6 +21,7 @@ from infra.embedded_teacher.names import is_embedded
 from sightline.errors import RecipeError
 from sightline.provenance import fingerprint_of
 from tasks.dedup.params import ChainDedupParams, DedupParams
+from tasks.dedup.semantic.params import SemanticDedupParams
 from tasks.depth.params import DepthParams
 from tasks.distill.writers import DistillParams
 from tasks.ground.rules import GroundParams
@@ -62,6 +63,7 @@ class Steps:
     rewrite: StepChoice[RewriteParams]
     needs_image: StepChoice[NeedsImageParams]
     dedup_chains: StepChoice[ChainDedupParams]
+    dedup_semantic: StepChoice[SemanticDedupParams]
 
     def reviews(self) -> tuple[Reviewing, ...]:
         """Return the second asks that run."""
@@ -84,6 +86,7 @@ STEP_PARAMS: Mapping[str, type[Any]] = {
     "rewrite": RewriteParams,
     "needs_image": NeedsImageParams,
     "dedup_chains": ChainDedupParams,
+    "dedup_semantic": SemanticDedupParams,
 }
 
 
@@ -136,7 +139,14 @@ class Recipe:
         writers = self.steps.distill.params.writers()
         asked = [writer.params.teacher for writer in writers]
         asked += [r.params.teacher for r in self.steps.reviews() if r.params.teacher]
+        asked += [model for model in [self.embedding_model] if model]
         return tuple(dict.fromkeys(asked))
+
+    @property
+    def embedding_model(self) -> str | None:
+        """Return the model of an endpoint that embeds texts; null if none is asked."""
+        semantic = self.steps.dedup_semantic
+        return semantic.params.asked_model if semantic.enabled else None
 
     @property
     def samples_per_row(self) -> int:
@@ -265,7 +275,10 @@ def _step(name: str, raw: Any) -> StepChoice[Any]:
         raise RecipeError(msg)
     if name == "distill":
         _fill_teacher(values)
-    return StepChoice(enabled, _typed(STEP_PARAMS[name], values, f"steps.{name}"))
+    params = _typed(STEP_PARAMS[name], values, f"steps.{name}")
+    if enabled and isinstance(params, SemanticDedupParams):
+        params.refuse_nothing()
+    return StepChoice(enabled, params)
 
 
 def _fill_teacher(values: dict[str, Any]) -> None:

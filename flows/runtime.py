@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.asking import Opened, chain_runner, open_asker
+from flows.embedding import EmbeddingDesk
 from flows.lakes import ledger_home_of, open_lake_of, open_ledger_of
 from flows.recipe import Recipe
 from infra.embedded_teacher.names import is_embedded
@@ -23,6 +24,7 @@ from infra.pool.services import ServingPool
 from infra.services.local_models import LocalModels
 from infra.settings import Settings
 from infra.teacher.batch.reservations import Reservations
+from infra.teacher.budget import Budget, Caps
 from infra.teacher.client import TeacherConfig
 from infra.teacher.crew import TeacherCrew
 from infra.teacher.endpoints import Endpoint
@@ -56,6 +58,7 @@ class TeacherDesk:
         self._lock = threading.RLock()
         self._teacher: Opened | None = None
         self._served_at: tuple[Endpoint, ...] | None = None
+        self._budget = Budget(Caps(settings.budget_usd, settings.budget_calls))
         self._opened = ExitStack()
 
     def __call__(self) -> Opened:
@@ -67,9 +70,9 @@ class TeacherDesk:
         """
         with self._lock:
             if self._teacher is None:
-                home = ledger_home_of(self._settings)
+                ledgers = (self._ledger, ledger_home_of(self._settings))
                 self._teacher = open_asker(
-                    self._settings, self._config(), self._ledger, home, self._pool
+                    self._settings, self.config(), ledgers, self._pool, self._budget
                 )
                 self._opened.callback(self._teacher.close)
             return self._teacher
@@ -78,6 +81,14 @@ class TeacherDesk:
         """Return what was asked so far; null if nothing was."""
         teacher = self._teacher
         return None if teacher is None else teacher.stats
+
+    def budget(self) -> Budget:
+        """Return what a second teacher of the run spends from, once the first asks no more."""
+        if not isinstance(self._teacher, TeacherCrew):
+            return self._budget
+        caps, spent = self._budget.caps, self._teacher.stats
+        usd = None if caps.usd is None else max(0.0, caps.usd - spent.cost_usd - spent.at_risk_usd)
+        return Budget(Caps(usd, None if caps.calls is None else max(0, caps.calls - spent.calls)))
 
     def close(self) -> None:
         """Let calls in flight arrive, end the teacher and make what it said durable in the lake."""
@@ -126,7 +137,8 @@ class TeacherDesk:
             models=models,
         )
 
-    def _config(self) -> TeacherConfig:
+    def config(self) -> TeacherConfig:
+        """Return where the recipe's models are served and what they may cost."""
         settings = self._settings
         return TeacherConfig(
             endpoints=self.endpoints(),
@@ -153,6 +165,7 @@ class Runtime:
     teacher: TeacherDesk
     asking: AskingWork
     open_runner: Callable[[], RunChain]
+    embedding: AskingWork
 
 
 @contextmanager
@@ -173,10 +186,14 @@ def open_runtime(settings: Settings, recipe: Recipe, names: RunNames) -> Iterato
         stack.callback(pool.close)
         desk = TeacherDesk(recipe, settings, ledger, pool)
         stack.callback(desk.close)
-        asking = AskingWork(desk, desk, Places(_places(settings.teacher_concurrency)))
-        yield Runtime(settings, context, pool, ledger, desk, asking, desk.run_chains)
+        asking = AskingWork(desk, desk, _places(settings))
+        embedder = EmbeddingDesk(recipe.embedding_model, desk.config, desk.budget, ledger)
+        stack.callback(embedder.close)
+        embedding = AskingWork(embedder, ledger, _places(settings))
+        yield Runtime(settings, context, pool, ledger, desk, asking, desk.run_chains, embedding)
 
 
-def _places(calls_at_once: int) -> int:
-    """Return how many chains may ask at once: a quarter more, for those between two calls."""
-    return calls_at_once + calls_at_once // 4
+def _places(settings: Settings) -> Places:
+    """Return who may ask at once: a quarter more, for those between two calls."""
+    calls_at_once = settings.teacher_concurrency
+    return Places(calls_at_once + calls_at_once // 4)

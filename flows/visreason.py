@@ -23,11 +23,13 @@ from flows.pilot import conclude, open_pilot
 from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
+from flows.semantic import submit_semantic
 from flows.watching import watching
 from infra.settings import Settings, load_settings
 from infra.teacher.budget import Caps
 from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
+from tasks.dedup.semantic.params import Kind
 from tasks.depth.task import annotate_depth
 from tasks.distill.asks import templates
 from tasks.distill.live import DistillWork, PartInputs
@@ -128,7 +130,8 @@ def build_parts(
 ) -> None:
     """Annotate, distil, judge and, unless not `reviewed`, review every part of the dataset.
 
-    Chains that say the same are settled last, because the best by every verdict is kept.
+    Chains that say the same are settled last, because the best by every verdict is kept; then what
+    embeddings call alike is reported.
     """
     parts = source_parts(runtime.context.lake, recipe.dataset)
     bar = ProgressBar(expected_runs(recipe, parts), f"{recipe.name}: task runs done")
@@ -140,6 +143,9 @@ def build_parts(
     schedule.drain()
     if reviewed and recipe.steps.dedup_chains.enabled:
         submit_chains(recipe.steps.dedup_chains.params, schedule, runtime.pool)
+    if reviewed and recipe.steps.dedup_semantic.enabled:
+        semantic = recipe.steps.dedup_semantic.params
+        submit_semantic(semantic, schedule, runtime.pool, runtime.embedding)
 
 
 def _submit_chains(
@@ -266,4 +272,14 @@ def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
     per_sample_part = per_writer * len(steps.distill.params.writers())
     settled = steps.distill.enabled and steps.dedup_chains.enabled
     parted = per_image_part * len(parts.images) + per_sample_part * len(parts.samples)
-    return parted + settled
+    return parted + settled + _expected_alike(recipe, parts)
+
+
+def _expected_alike(recipe: Recipe, parts: DatasetParts) -> int:
+    """Return how many task runs embeddings take: one per part and one per kind."""
+    semantic = recipe.steps.dedup_semantic
+    if not semantic.enabled:
+        return 0
+    chains = len(parts.samples) * len(writers_of(recipe))
+    parted = {Kind.SAMPLE: len(parts.samples), Kind.CHAIN: chains, Kind.IMAGE: len(parts.images)}
+    return sum(parted[kind] + 1 for kind in semantic.params.kinds)

@@ -7,7 +7,8 @@
 
 An existing folder wins over a hub id of the same spelling.  Everything is checked before an image
 is read: configuration parses, every shard is present and has its full length, and the sha256 of
-the weights is what the card beside them says, if there is one.  Pickled weights are refused.
+the weights is what the card beside them says, if there is one.  Pickled weights and TorchScript
+archives are refused: loading one runs what it holds.
 """
 
 import hashlib
@@ -36,6 +37,9 @@ WEIGHTS: Final = "model.safetensors"
 SHARD_INDEX: Final = "model.safetensors.index.json"
 WANTED_FILES: Final = ("*.json", "*.safetensors", "README.md", "LICENSE*")
 """What is fetched from a hub: no pickles, no images, no second framework."""
+
+PICKLES: Final = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
+"""Endings of weights that hold programs; TorchScript archives end in `.pt` too."""
 
 HUB_ID: Final = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 README_LICENCE: Final = re.compile(r"^licen[sc]e:\s*['\"]?([\w.-]+)", re.MULTILINE)
@@ -100,6 +104,12 @@ def _folder_of(weights: str, cache: Path, stores: Callable[[str], ObjectStore]) 
     path = Path(weights).expanduser()
     if path.is_dir():
         return path
+    if path.suffix in PICKLES and path.is_file():
+        msg = (
+            f"weights {weights!r}: pickles and TorchScript archives run code when they are loaded; "
+            f"expected a folder with {CONFIG} and {WEIGHTS}: convert them where they are trusted"
+        )
+        raise CheckpointError(msg)
     hub = HUB_ID.fullmatch(weights)
     if hub is None or weights.startswith("."):
         msg = (
@@ -220,8 +230,9 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / SHARD_INDEX).is_file():
         shards = _json_object(folder / SHARD_INDEX).get("weight_map", {})
         return sorted({folder / str(name) for name in shards.values()})
-    pickles = sorted(p.name for p in folder.glob("*.bin"))
-    found = f"only pickled weights {pickles}, convert them" if pickles else "none"
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
+    found = f"only {pickles}, which run code when they are loaded: convert them"
+    found = found if pickles else "none"
     msg = f"incomplete checkpoint: expected {WEIGHTS} or {SHARD_INDEX} in {folder}, found {found}"
     raise CheckpointError(msg)
 

@@ -418,7 +418,12 @@ IMAGE_KEYS: Final = Contract(
             ),
             _col("view_names", pa.list_(pa.string()), "The crop or flip each of them is of."),
             _flag("is_photo", "Photo rather than chart or document; null if unknown.", null=True),
-            _col("embedding", pa.list_(pa.float32()), "Copy-detection embedding.", null=True),
+            _col(
+                "embedding",
+                pa.list_(pa.float32()),
+                "Null: embeddings of images are rows of `embeddings`.",
+                null=True,
+            ),
         ]
     ),
 )
@@ -460,16 +465,41 @@ TEXT_KEYS: Final = Contract(
 EMBEDDINGS: Final = Contract(
     name="embeddings",
     version=1,
-    grain="one text as a model sees it; computed or paid once",
+    grain="one text or image as a model sees it; computed or paid once",
     key=("item_id", "model"),
     payload=pa.schema(
         [
-            _text("item_id", "Sample id or chain id."),
-            _text("item_kind", "What the id names.", unit="sample, chain"),
+            _text("item_id", "Sample id, chain id or image id."),
+            _text("item_kind", "What the id names.", unit="sample, chain, image"),
             _text("model", "Model that made it."),
             _text("weights_sha", "sha256 of the weights; null for an endpoint.", null=True),
-            _text("text_sha256", "sha256 of the text that was embedded."),
+            _text("text_sha256", "sha256 of the text, or of the image's bytes, that was embedded."),
             _col("embedding", pa.list_(pa.float32()), "Vector; its length is the model's."),
+            _text("request_key", "Key into `ledger`; null if nobody was asked.", null=True),
+        ]
+    ),
+)
+
+THRESHOLDS: Final = Contract(
+    name="thresholds",
+    version=1,
+    grain="one cosine threshold of one model, read from a labelled sample",
+    key=("item_kind", "model"),
+    payload=pa.schema(
+        [
+            _text("item_kind", "What is compared.", unit="sample, chain, image"),
+            _text("model", "Model that embeds."),
+            _text("weights_sha", "sha256 of the weights; null for an endpoint.", null=True),
+            _real("cosine", "Least cosine whose pairs have the wanted precision."),
+            _real("wanted_precision", "What was asked for.", unit="[0, 1]"),
+            _real("precision", "True duplicates among the pairs that reach it.", unit="[0, 1]"),
+            _real("precision_low", "Lower end of its 95 % interval (Wilson).", unit="[0, 1]"),
+            _real("precision_high", "Upper end of its interval.", unit="[0, 1]"),
+            _real("recall", "True duplicates of the sample that reach it.", unit="[0, 1]"),
+            _int("n_reached", "Labelled pairs that reach it."),
+            _int("n_pairs", "Labelled pairs."),
+            _int("n_duplicates", "True duplicates among them."),
+            _text("pairs_sha256", "sha256 of the labelled pairs' content."),
         ]
     ),
 )
@@ -716,9 +746,9 @@ RELEASES: Final = Contract(
 CONTRACTS: Final[dict[str, Contract]] = {
     c.name: c
     for c in (
-        IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, EMBEDDINGS, DUPLICATES, DEPTH_MAPS, SEGMENTS,
-        OBJECTS, RELATIONS, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS, CONTAMINATION, LEDGER,
-        BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
+        IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, EMBEDDINGS, THRESHOLDS, DUPLICATES, DEPTH_MAPS,
+        SEGMENTS, OBJECTS, RELATIONS, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS,
+        CONTAMINATION, LEDGER, BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
     )
 }  # fmt: skip
 """Every table by name, in the order data flows."""

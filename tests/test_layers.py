@@ -38,7 +38,8 @@ for name in names:
 BESIDE_THE_LAKE = (
     "task", "parse_task", "part_task", "live", "work", "worker", "model", "lake_items",
     "keys_task", "images_task", "chains_task", "inputs_task", "stored_texts",
-    "stored_memory",
+    "stored_memory", "alike_items", "embedding_sources", "embeddings_task", "semantic_task",
+    "calibrate_task",
 )  # fmt: skip
 """Last names of modules in `tasks` that read the lake, wrap Prefect or hold a network."""
 
@@ -93,7 +94,7 @@ def test_pure_modules_import_without_any_engine(repo_root: Path):
 def test_driver_imports_without_torch(repo_root: Path):
     """Networks live on workers; only modules named by dotted path for a worker may need torch."""
     found = needed(modules(repo_root), ("torch", "transformers"), repo_root)
-    families = ("dedup.semantic", "depth", "segment")
+    families = ("dedup.copies", "dedup.semantic", "depth", "segment")
     expected = [f"tasks.{f}.{m} needs torch" for f in families for m in ("model", "worker")]
     assert found == expected
 

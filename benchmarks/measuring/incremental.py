@@ -6,57 +6,80 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.measuring.streamed_dedup import TAU
 from benchmarks.measuring.text_dedup_runs import PARAMS
-from tasks.dedup.settle.extend import Added, Changes, extend
+from tasks.dedup.settle.memory import Remembered, nothing_remembered, settled_now
+from tasks.dedup.settle.neighbourhood import Items
 from tasks.dedup.settle.order import priority_order
 from tasks.dedup.settle.resolve import settle
 from tasks.dedup.settle.similarity import Jaccard
-from tasks.dedup.settle.state import Settlement, empty
-from tasks.text_keys.keys import text_keys
+from tasks.text_keys.keys import TextKeys, text_keys
+
+Ints = npt.NDArray[np.int64]
 
 
 def measured(texts: Path, old_rows: int, new_rows: int, repeats: int) -> dict[str, Any]:
-    """Return CPU seconds of a full run and of adding `new_rows` to `old_rows`."""
+    """Return CPU seconds of a full run and of adding `new_rows` to `old_rows`.
+
+    New rows come last in the order of what is kept, as behind released ones, or anywhere in it, as
+    ids that are hashes do.
+    """
     column = pq.read_table(texts, columns=["text"])["text"].slice(0, old_rows + new_rows)
-    old, new = column.slice(0, old_rows), column.slice(old_rows)
     keys, all_keys_s = timed(lambda: text_keys(column, PARAMS))
-    _, new_keys_s = timed(lambda: text_keys(new, PARAMS))
+    _, new_keys_s = timed(lambda: text_keys(column.slice(old_rows), PARAMS))
+    found: dict[str, Any] = {"old_rows": old_rows, "new_rows": len(column) - old_rows}
+    anywhere = np.random.default_rng(1).permutation(len(column))
+    for name, rank in (("last", np.arange(len(column))), ("anywhere", anywhere)):
+        row = added(keys, rank, old_rows, repeats)
+        share = (new_keys_s + row["extend_cpu_s"]) / (all_keys_s + row["full_settle_cpu_s"])
+        found[name] = row | {"share_of_full_run": round(share, 4)}
+    return found
+
+
+def added(keys: TextKeys, rank: Ints, old_rows: int, repeats: int) -> dict[str, Any]:
+    """Return what settling all rows costs, and settling those after the first `old_rows`."""
     compared = Jaccard(keys.offsets, keys.shingles, keys.signature, TAU)
-    ids = item_ids(len(column))
-    priority = np.zeros(len(column), dtype=np.int64)
+    ids = item_ids(rank)
 
     def full() -> pa.Array:
-        order = priority_order(priority, ids)
-        found = settle(keys.bands, keys.n_tokens > 0, order, compared)
-        return pa.array(found.kept_by, mask=found.is_kept)
+        order = priority_order(np.zeros(len(rank), np.int64), ids)
+        return settle(keys.bands, keys.n_tokens > 0, order, compared).kept_by
 
-    def added(state: Settlement, first: int, last: int) -> Settlement:
-        rows = slice(first, last)
-        change = Added(ids[rows], priority[rows], keys.bands[rows], keys.n_tokens[rows] > 0)
-        return extend(state, Changes(added=change), lambda found: compared.take(places(found)))
+    def now(rows: int) -> Items:
+        digests = np.arange(rows, dtype=np.uint64)
+        return Items(
+            ids[:rows], np.zeros(rows, np.int64), keys.bands[:rows], keys.n_tokens[:rows] > 0,
+            digests,
+        )  # fmt: skip
 
-    base = added(empty(compared.rule), 0, len(old))
-    full_times, times = [], []
+    row_of = np.argsort(rank)
+    base = settled_now(
+        nothing_remembered(compared.rule), now(old_rows), lambda i: compared.take(row_of[number(i)])
+    )
+    full_times, times, read = [], [], 0
+
+    def reading(found: pa.Array) -> Jaccard:
+        nonlocal read
+        read += len(found)
+        return compared.take(row_of[number(found)])
+
+    grown: Remembered
     for _ in range(repeats):
         everything, seconds = timed(full)
         full_times.append(seconds)
-        grown, seconds = timed(lambda: added(base, len(old), len(column)))
+        read = 0
+        grown, seconds = timed(lambda: settled_now(base, now(len(rank)), reading))
         times.append(seconds)
-    full_s, extend_s = statistics.median(full_times), statistics.median(times)
-    kept = grown.decisions().sort_by("item")["kept"]
     return {
-        "old_rows": len(old),
-        "new_rows": len(new),
-        "equal_to_full": kept.combine_chunks().equals(ids.take(everything)),
-        "full_settle_cpu_s": round(full_s, 3),
-        "extend_cpu_s": round(extend_s, 3),
-        "settle_share": round(extend_s / full_s, 4),
-        "share_of_full_run": round((new_keys_s + extend_s) / (all_keys_s + full_s), 4),
+        "equal_to_full": bool((grown.settled.kept_by == everything).all()),
+        "texts_read": read,
+        "full_settle_cpu_s": round(statistics.median(full_times), 3),
+        "extend_cpu_s": round(statistics.median(times), 3),
     }
 
 
@@ -67,14 +90,11 @@ def timed(work: Any) -> tuple[Any, float]:
     return result, time.process_time() - began
 
 
-def item_ids(count: int) -> pa.Array:
-    """Return ids whose order is that of the rows."""
-    return pc.utf8_lpad(pa.array(np.arange(count)).cast(pa.large_string()), 9, "0")
+def item_ids(rank: Ints) -> pa.Array:
+    """Return ids whose order is that of the ranks."""
+    return pc.utf8_lpad(pa.array(rank).cast(pa.large_string()), 9, "0")
 
 
-def places(ids: pa.Array) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """Return the rows that ids stand for."""
-    found: np.ndarray[Any, np.dtype[np.int64]] = (
-        pc.utf8_ltrim(ids, "0").cast(pa.large_string()).to_numpy(zero_copy_only=False)
-    )
-    return np.asarray([int(text or 0) for text in found], dtype=np.int64)
+def number(ids: pa.Array) -> Ints:
+    """Return the ranks that ids stand for."""
+    return ids.cast(pa.int64()).to_numpy()

@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.measuring.text_dedup_runs import PARAMS
 from tasks.dedup.settle.buckets import Buckets, buckets
-from tasks.dedup.settle.kernels import frozen, gathered
+from tasks.dedup.settle.kernels import frozen
 from tasks.dedup.settle.resolve import settle_buckets
+from tasks.dedup.settle.sets import gathered
 from tasks.dedup.settle.similarity import Jaccard
 from tasks.text_keys.keys import TextKeys, text_keys
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from benchmarks.dedup_corpora.words import shingles_of, words_of
 from benchmarks.measuring.decisions import Decisions
-from tasks.dedup.settle.resolve import Settled, salted, settle
+from tasks.dedup.settle.resolve import Settled, settle
+from tasks.dedup.settle.salted import salted
 from tasks.dedup.settle.similarity import Jaccard
 from tasks.text_keys.keys import TextKeyParams, TextKeys, text_keys
 

@@ -1,4 +1,4 @@
-"""The embedded teacher's ASGI application: chat completions, models, files and batches.
+"""The embedded teacher's ASGI application: chat completions, embeddings, models, files, batches.
 
 What a real endpoint refuses is refused alike: 401 for a wrong key, 404 for another model, 400 for
 no messages or an image that cannot be read.  A reply is written before the time it takes has
@@ -17,9 +17,10 @@ from typing import Any, Final
 
 from infra.embedded_teacher.batch_api import BatchApi
 from infra.embedded_teacher.batch_lines import BatchRequest
-from infra.embedded_teacher.chat_request import ChatRequest, Refusal, read_chat
+from infra.embedded_teacher.chat_request import Refusal, read_chat
+from infra.embedded_teacher.embeddings import read_embedding
 from infra.embedded_teacher.misbehaviour import Misbehaviour
-from infra.embedded_teacher.models import Models, ServedModel
+from infra.embedded_teacher.models import Models, Question, ServedModel
 from infra.embedded_teacher.request_log import Asked, Channel, Event, RequestLog
 from infra.embedded_teacher.wire import (
     Answer,
@@ -35,6 +36,12 @@ from infra.embedded_teacher.wire import (
     start_of,
 )
 
+CHAT_PATH: Final = "/v1/chat/completions"
+READERS: Final[Mapping[str, Callable[[bytes], Question | Refusal]]] = {
+    CHAT_PATH: read_chat,
+    "/v1/embeddings": read_embedding,
+}
+"""What is asked at a path."""
 CALL_HEADER: Final = b"x-sightline-call"
 _SERVER_ERROR: Final = error(500, "The server had an error", "server_error")
 MAX_REMEMBERED: Final = 200_000
@@ -42,7 +49,7 @@ MAX_REMEMBERED: Final = 200_000
 
 
 class TeacherApp:
-    """Answers chat completions, live and in batches; one instance per server process."""
+    """Answers chat completions, live and in batches, and embeddings; one per server process."""
 
     def __init__(
         self,
@@ -71,8 +78,8 @@ class TeacherApp:
         if scope["type"] != "http":
             return
         route = (scope["method"], scope["path"])
-        if route == ("POST", "/v1/chat/completions"):
-            await self._chat(scope, receive, send)
+        if scope["method"] == "POST" and scope["path"] in READERS:
+            await self._ask(scope, receive, send)
         elif route == ("GET", "/v1/models"):
             names = self._models.names
             listed = [{"id": n, "object": "model", "owned_by": "sightline"} for n in names]
@@ -87,7 +94,7 @@ class TeacherApp:
             body = await read_body(receive)
             await respond(send, self._refused(scope) or self._batches.answer(scope, body))
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._busy += 1
         self._counts["max_in_flight"] = max(self._counts["max_in_flight"], self._busy)
         with ExitStack() as load:
@@ -125,7 +132,7 @@ class TeacherApp:
         asked = self._take_in(body, header(scope, CALL_HEADER).decode("latin-1"), "live")
         if (refused := self._refused(scope)) is not None:
             return _Exchange(asked, refused, self._misbehaviour)
-        found = self._understood(body)
+        found = self._understood(body, scope["path"])
         if isinstance(found, Answer):
             return _Exchange(asked, found, self._misbehaviour)
         request, model = found
@@ -138,9 +145,9 @@ class TeacherApp:
             return _Exchange(asked, _SERVER_ERROR, model.behaviour, latency_s)
         return _Exchange(asked, model.answer(request, asked), model.behaviour, latency_s)
 
-    def _understood(self, body: bytes) -> tuple[ChatRequest, ServedModel] | Answer:
+    def _understood(self, body: bytes, path: str) -> tuple[Question, ServedModel] | Answer:
         """Return what a body asks of which model, or what it is answered instead."""
-        request = read_chat(body)
+        request = READERS[path](body)
         if isinstance(request, Refusal):
             return error(request.status, request.message, request.code)
         model = self._models.get(request.model)
@@ -154,7 +161,7 @@ class TeacherApp:
     ) -> None:
         body = json_bytes(request.body)
         asked = self._take_in(body, request.custom_id, "batch")
-        found = self._understood(body)
+        found = self._understood(body, CHAT_PATH)
         if self._misbehaviour.happens("batch_error_share", asked.body_sha256, batch_id):
             answer = _SERVER_ERROR
         else:

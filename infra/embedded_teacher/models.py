@@ -11,12 +11,14 @@ from typing import Final
 
 from infra.embedded_teacher.chat_request import ChatRequest
 from infra.embedded_teacher.completion import Completion, complete, prompt_tokens
+from infra.embedded_teacher.embeddings import EmbeddingRequest, embedding_body
 from infra.embedded_teacher.misbehaviour import Misbehaviour
 from infra.embedded_teacher.rates import Headers, Rates
 from infra.embedded_teacher.request_log import Asked
 from infra.embedded_teacher.wire import Answer, error
 
 Clock = Callable[[], float]
+Question = ChatRequest | EmbeddingRequest
 
 
 class ServedModel:
@@ -38,7 +40,7 @@ class ServedModel:
         finally:
             self._busy -= 1
 
-    def refusal(self, request: ChatRequest, asked: Asked) -> Answer | None:
+    def refusal(self, request: Question, asked: Asked) -> Answer | None:
         """Return why a request is turned away now, null if it is not."""
         trouble, now_s = self.behaviour, self._clock()
         self._first_s = now_s if self._first_s is None else self._first_s
@@ -51,14 +53,22 @@ class ServedModel:
             return _too_many("requests", trouble.retry_after_s, self._rates.headers)
         if trouble.is_in("throttle_window", since_s):
             return _too_many("requests", trouble.retry_after_s, self._rates.headers)
-        tokens = max(request.max_tokens or 0, prompt_tokens(request, trouble))
-        refused = self._rates.take(tokens, now_s)
+        refused = self._rates.take(self._tokens(request), now_s)
         return _too_many(*refused, self._rates.headers) if refused else None
 
-    def answer(self, request: ChatRequest, asked: Asked) -> Answer:
-        """Return the completion."""
+    def answer(self, request: Question, asked: Asked) -> Answer:
+        """Return the completion, or the embeddings."""
+        if isinstance(request, EmbeddingRequest):
+            body = embedding_body(request, self._voice)
+            return Answer(200, body, headers=self._rates.headers)
         made: Completion = complete(request, asked, self.behaviour, self._voice)
         return Answer(200, made.body, made.finish_reason, headers=self._rates.headers)
+
+    def _tokens(self, request: Question) -> int:
+        """Return what a request counts against the rate."""
+        if isinstance(request, EmbeddingRequest):
+            return request.text_tokens
+        return max(request.max_tokens or 0, prompt_tokens(request, self.behaviour))
 
 
 class Models:

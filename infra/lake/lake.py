@@ -198,9 +198,9 @@ class Lake:
         dataset = self._dataset(contract, found)
         return dataset.to_table(columns=schema.names, filter=where).cast(schema)
 
-    def drop(self, contract: Contract, part: str) -> None:
-        """Remove a part's rows and its mark; dropping what is not there does nothing."""
-        until_accepted(lambda: self._drop_once(contract, part))
+    def drop(self, contract: Contract, *parts: str) -> None:
+        """Remove the rows and marks of parts in one transaction; of none that is there, nothing."""
+        until_accepted(lambda: self._drop_once(contract, parts))
 
     def vacuum(self, contract: Contract, *, retention_hours: int = 168) -> list[str]:
         """Delete files that no version within `retention_hours` holds; return their paths.
@@ -286,11 +286,13 @@ class Lake:
             replace_parts(handle, contract, files, marks, filled={file.part for file in present})
         return done
 
-    def _drop_once(self, contract: Contract, part: str) -> None:
+    def _drop_once(self, contract: Contract, parts: Sequence[str]) -> None:
         handle = self._handle(contract)
-        if handle is not None and mark_of(handle, part) is not None:
-            filled = {file.part for file in data_files(handle, contract)}
-            replace_parts(handle, contract, [], {part: DROPPED}, filled=filled)
+        if handle is None:
+            return
+        filled = {file.part for file in data_files(handle, contract)}
+        if not filled.isdisjoint(parts) or any(mark_of(handle, p) is not None for p in parts):
+            replace_parts(handle, contract, [], dict.fromkeys(parts, DROPPED), filled=filled)
 
     def _dataset(self, contract: Contract, files: Sequence[DataFile]) -> ds.Dataset:
         filesystem, root = arrow_filesystem(self.uri, self.options)

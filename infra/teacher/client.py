@@ -136,9 +136,14 @@ def open_teacher(config: TeacherConfig, ledger: Ledger, permits: Permits | None 
     return Teacher(routes, permits or open_gatekeeper(config), spending, options)
 
 
-def open_gatekeeper(config: TeacherConfig) -> Gatekeeper:
-    """Return the limits and caps of a run; plain Python, so it may live in another process."""
-    return Gatekeeper(config.endpoints, Budget(config.caps), config.pace)
+def open_gatekeeper(config: TeacherConfig, budget: Budget | None = None) -> Gatekeeper:
+    """Return the limits and caps of a run; plain Python, so it may live in another process.
+
+    Args:
+        config: of the teacher.
+        budget: what another teacher of the run spends from too; null for one of its own.
+    """
+    return Gatekeeper(config.endpoints, budget or Budget(config.caps), config.pace)
 
 
 def _transport(endpoint: Endpoint, config: TeacherConfig) -> Transport:

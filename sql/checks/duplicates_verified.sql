@@ -1,5 +1,6 @@
 -- check: every dropped row was verified: a known decision, and a similarity of at least the
--- threshold its run used. Thresholds come from runs.parameters_json.
+-- threshold its run used. Thresholds come from runs.parameters_json. What embeddings alone call
+-- alike is reported, never dropped.
 -- severity: fail
 with thresholds as (
     select
@@ -8,6 +9,10 @@ with thresholds as (
             when not json_valid(parameters_json) then null
             else try_cast(json_extract_string(parameters_json, '$.similarity') as double)
         end as text_similarity,
+        case
+            when not json_valid(parameters_json) then null
+            else try_cast(json_extract_string(parameters_json, '$.threshold') as double)
+        end as cosine,
         case
             when not json_valid(parameters_json) then null
             else try_cast(
@@ -26,6 +31,8 @@ judged as (
         duplicates.method,
         duplicates.similarity,
         duplicates.decision,
+        duplicates.method like '%\_semantic' escape '\'
+        and coalesce(duplicates.decision, 'drop') <> 'report' as is_unfit,
         case
             when duplicates.item_id = duplicates.kept_id then 1.0
             when
@@ -37,6 +44,9 @@ judged as (
             when
                 duplicates.method in ('sample_question', 'chain_same', 'chain_near')
                 then thresholds.text_similarity
+            when
+                duplicates.method like '%\_semantic' escape '\'
+                then thresholds.cosine - 1e-6
         end as least
     from duplicates
     left join thresholds on duplicates.run_id = thresholds.run_id
@@ -48,9 +58,12 @@ select
     case
         when coalesce(decision, 'drop') not in ('drop', 'report')
             then 'decision is ' || decision
+        when is_unfit
+            then 'a cosine alone dropped it'
         else 'similarity is ' || similarity || ', expected ' || coalesce(least, 0.0) || ' to 1'
     end as detail
 from judged
 where
     coalesce(decision, 'drop') not in ('drop', 'report')
+    or is_unfit
     or not similarity between coalesce(least, 0.0) and 1.0;

@@ -33,6 +33,12 @@ with written as (
     from embeddings
     union
     select
+        'thresholds' as table_name,
+        part,
+        run_id
+    from thresholds
+    union
+    select
         'duplicates' as table_name,
         part,
         run_id

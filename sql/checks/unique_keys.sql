@@ -28,6 +28,11 @@ with keyed as (
     from embeddings
     union all
     select
+        'thresholds' as table_name,
+        concat_ws(' / ', item_kind, model) as item_id
+    from thresholds
+    union all
+    select
         'duplicates' as table_name,
         concat_ws(' / ', item_id, method) as item_id
     from duplicates

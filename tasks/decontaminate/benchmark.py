@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sightline.ids import canonical_json, content_id
+from tasks.decontaminate.gallery import Look
 from tasks.decontaminate.items import Item, Picture, PictureFacts
 from tasks.ingest.source import Problem
 
@@ -38,10 +39,12 @@ ITEMS: Final = pa.schema(
         pa.field("texts", pa.large_list(pa.large_string()), nullable=False),
         pa.field("pixels", pa.large_list(pa.string()), nullable=False),
         pa.field("hashes", pa.large_list(pa.binary()), nullable=False),
+        pa.field("unread", pa.large_list(pa.string()), nullable=False),
         pa.field("problems", pa.large_list(pa.string()), nullable=False),
     ]
 )
-"""One row per item; `pixels` and `hashes` are of its pictures that could be read."""
+"""One row per item; `pixels` and `hashes` are of its pictures that could be read, `unread` are the
+names of those that are not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +152,26 @@ class Source(Protocol):
     def facts(self, picture: Picture) -> PictureFacts | Problem:
         """Return what a picture is compared by, or why it cannot be; called from many threads."""
 
+    def looks(self) -> Iterator[tuple[str, Look]]:
+        """Yield pixel sha and look of the pictures whose facts come without one."""
 
-def prepare(source: Source) -> tuple[Benchmark, list[tuple[str, Problem]]]:
-    """Return the prepared benchmark, and (item, problem) of all that could not be read."""
+
+class Keeper(Protocol):
+    """Where what pictures look like is kept; see `tasks.decontaminate.gallery`."""
+
+    def add(self, pixel_sha: str, look: Look) -> None:
+        """Keep a picture, unless one with the same pixels is kept."""
+
+
+def prepare(
+    source: Source, keeper: Keeper | None = None
+) -> tuple[Benchmark, list[tuple[str, Problem]]]:
+    """Return the prepared benchmark, and (item, problem) of all that could not be read.
+
+    Args:
+        source: where it is read.
+        keeper: gets what its pictures look like; null where crops and flips are not looked for.
+    """
     rows: list[dict[str, Any]] = []
     problems: list[tuple[str, Problem]] = []
     items = source.items()
@@ -161,8 +181,18 @@ def prepare(source: Source) -> tuple[Benchmark, list[tuple[str, Problem]]]:
             for item, found in zip(batch, facts, strict=True):
                 bad = [*item.problems, *(f for f in found if isinstance(f, Problem))]
                 problems += [(item.name, problem) for problem in bad]
-                rows.append(_row(item, [f for f in found if isinstance(f, PictureFacts)], bad))
+                good = [f for f in found if isinstance(f, PictureFacts)]
+                rows.append(_row(item, good, bad))
+                if keeper is not None:
+                    _keep(keeper, ((f.pixel_sha, f.look) for f in good if f.look is not None))
+    if keeper is not None:
+        _keep(keeper, source.looks())
     return Benchmark.of(pa.Table.from_pylist(rows, schema=ITEMS)), problems
+
+
+def _keep(keeper: Keeper, looks: Iterable[tuple[str, Look]]) -> None:
+    for pixels, look in looks:
+        keeper.add(pixels, look)
 
 
 def _row(item: Item, pictures: list[PictureFacts], bad: list[Problem]) -> dict[str, Any]:
@@ -174,5 +204,6 @@ def _row(item: Item, pictures: list[PictureFacts], bad: list[Problem]) -> dict[s
         "texts": list(item.texts),
         "pixels": [facts.pixel_sha for facts in pictures],
         "hashes": [facts.phash for facts in pictures],
+        "unread": list(item.unread),
         "problems": sorted(f"{problem.code.value}: {problem.detail}" for problem in bad),
     }

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tasks.decontaminate.gallery import Look
 from tasks.ingest.source import ImageRef, Problem
 
 IMAGE_MARKS: Final = re.compile(r"<image(?:[ _]?\d+)?>")
@@ -11,10 +12,17 @@ IMAGE_MARKS: Final = re.compile(r"<image(?:[ _]?\d+)?>")
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What a picture is compared by: its pixels' sha, and 32 bytes of perceptual hash."""
+    """What a picture is compared by.
+
+    Attributes:
+        pixel_sha: of its pixels.
+        phash: 32 bytes of perceptual hash.
+        look: its views; null where the source tells of them apart, see `Source.looks`.
+    """
 
     pixel_sha: str
     phash: bytes
+    look: Look | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,7 @@ class Item:
         answers: known answers; for a letter, the option it names too.
         texts: other texts: context, solution, rationale.
         pictures: in order.
+        unread: names of pictures that are not there.
         problems: why something of it could not be read.
     """
 
@@ -45,12 +54,14 @@ class Item:
     answers: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    unread: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def content(self) -> list[Any]:
         """Return what decides how it matches, as JSON."""
         pictures = [picture.ref.content_key for picture in self.pictures]
-        return [self.name, self.question, self.choices, self.answers, self.texts, pictures]
+        said = [self.name, self.question, self.choices, self.answers, self.texts]
+        return [*said, pictures, self.unread]
 
 
 def bare(question: str) -> str:

@@ -7,6 +7,7 @@ such a picture is compared by its pixels alone, and counted.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,8 @@ from tasks.decontaminate.lookup import Hashes, near_pairs
 from tasks.decontaminate.texts import Flags
 
 HASH_BITS: Final = 256
+LEAST_DIGITS: Final = 6
+"""Of a file name that is compared."""
 LEAST_BITS_SET: Final = 32
 """Of 256; a picture that shows something has about half of them set."""
 
@@ -94,6 +97,16 @@ class PictureIndex:
         items = self.benchmark.picture_items[theirs[pairs.theirs]]
         images = [ours.image_ids[number] for number in mine[pairs.ours]]
         return list(zip(images, items.tolist(), pairs.bits.tolist(), strict=True))
+
+
+def telling_name(name: str) -> str:
+    """Return the file name that tells a picture from others, without its ending; else ''.
+
+    Public collections number their pictures (`000000534124.jpg`, `X51007231275.jpg`); `3.png` and
+    `page-12.jpg` are called so everywhere.
+    """
+    stem = PurePosixPath(name.replace("\\", "/")).stem.casefold()
+    return stem if sum(c.isdigit() for c in stem) >= LEAST_DIGITS else ""
 
 
 def is_flat(hashes: Hashes) -> Flags:

@@ -8,6 +8,7 @@ counts as not checked; nothing of a benchmark is dropped silently.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from infra.images.decode import MAX_BYTES, ImageProblem, decode
 from infra.images.pixels import phash256, pixel_sha
 from sightline.errors import Failure, SourceError
 from sightline.ids import image_id
+from tasks.decontaminate.gallery import Look
 from tasks.decontaminate.items import Item, Picture, PictureFacts, bare
 from tasks.decontaminate.layout import Columns, Layout, find_layout
 from tasks.decontaminate.records import Entry, benchmark_files, column_names, entries
@@ -88,7 +90,11 @@ class BenchmarkFiles:
             rgb = decode(image.data).rgb
         except ImageProblem as exc:
             return Problem(exc.code, exc.detail)
-        return PictureFacts(pixel_sha(rgb), bytes.fromhex(phash256(rgb)))
+        return PictureFacts(pixel_sha(rgb), bytes.fromhex(phash256(rgb)), Look.of(rgb))
+
+    def looks(self) -> Iterator[tuple[str, Look]]:
+        """Yield nothing: every picture brings its own."""
+        return iter(())
 
     def _load(self, picture: Picture) -> LoadedImage:
         """Return a picture with its bytes, or why there are none."""
@@ -117,7 +123,7 @@ def item_of(entry: Entry, layout: Layout, folder: SourceFolder, place: str) -> I
 def _read(name: str, value: Mapping[str, Any], layout: Layout, folder: SourceFolder) -> Item:
     question = _question(value.get(layout.question or ""), layout.question or "")
     choices = _choices(value, layout)
-    pictures, problems = _pictures(value, layout, folder)
+    pictures = _pictures(value, layout, folder)
     texts = [fields.text(value.get(column), column) for column in layout.texts]
     return Item(
         name,
@@ -125,8 +131,9 @@ def _read(name: str, value: Mapping[str, Any], layout: Layout, folder: SourceFol
         choices=choices,
         answers=_answers(value.get(layout.answer or ""), choices),
         texts=tuple(text for text in texts if text is not None),
-        pictures=pictures,
-        problems=problems,
+        pictures=tuple(pictures.found.values()),
+        unread=tuple(pictures.unread),
+        problems=tuple(pictures.problems.values()),
     )
 
 
@@ -189,24 +196,36 @@ def _lettered(text: str, choices: tuple[str, ...]) -> tuple[str, ...]:
     return choices[at : at + 1] if at >= 0 and len(text.strip("(). ")) == 1 else ()
 
 
-def _pictures(
-    value: Mapping[str, Any], layout: Layout, folder: SourceFolder
-) -> tuple[tuple[Picture, ...], tuple[Problem, ...]]:
-    pictures: dict[str, Picture] = {}
-    problems: dict[Failure, Problem] = {}
-    for cell in (item for column in layout.images for item in cell_items(value.get(column))):
-        if cell is None or cell == "":
-            continue
+@dataclass(slots=True)
+class _Pictures:
+    """What the image columns of a record hold."""
+
+    found: dict[str, Picture] = field(default_factory=dict)
+    unread: dict[str, None] = field(default_factory=dict)
+    problems: dict[Failure, Problem] = field(default_factory=dict)
+
+    def add(self, cell: Any, folder: SourceFolder) -> None:
+        """Take one cell: a name, bytes or a data URI."""
         try:
             picture = _picture(cell, folder)
         except RowRefusedError as exc:
-            problems.setdefault(exc.problem.code, exc.problem)
-            continue
-        if picture.ref.problem is not None:
-            problems.setdefault(picture.ref.problem.code, picture.ref.problem)
-        else:
-            pictures.setdefault(picture.ref.content_key, picture)
-    return tuple(pictures.values()), tuple(problems.values())
+            self.problems.setdefault(exc.problem.code, exc.problem)
+            return
+        problem = picture.ref.problem
+        if problem is None:
+            self.found.setdefault(picture.ref.content_key, picture)
+            return
+        self.problems.setdefault(problem.code, problem)
+        if problem.code is Failure.IMAGE_MISSING:
+            self.unread.setdefault(picture.ref.name[:MAX_NAME_CHARS])
+
+
+def _pictures(value: Mapping[str, Any], layout: Layout, folder: SourceFolder) -> _Pictures:
+    pictures = _Pictures()
+    for cell in (item for column in layout.images for item in cell_items(value.get(column))):
+        if cell is not None and cell != "":
+            pictures.add(cell, folder)
+    return pictures
 
 
 def _picture(cell: Any, folder: SourceFolder) -> Picture:

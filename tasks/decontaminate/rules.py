@@ -23,6 +23,10 @@ class Rule(StrEnum):
     SHORT = "short_exact"
     PIXELS = "image_pixels"
     PHASH = "image_phash"
+    CROP = "image_crop"
+    FLIP = "image_flip"
+    NAME = "image_name"
+    VIEW = "view_and_question"
     SAME = "picture_and_question"
 
 
@@ -41,6 +45,10 @@ RULE_DOCS: Final[Mapping[Rule, str]] = {
     Rule.SHORT: "A text of fewer than 8 tokens is the same as a whole.",
     Rule.PIXELS: "The picture has the same pixels.",
     Rule.PHASH: "The perceptual hashes of the pictures differ in at most so many of 256 bits.",
+    Rule.CROP: "One picture is a part of the other, found by its views and laid over it.",
+    Rule.FLIP: "One picture is the other mirrored or turned, laid over it.",
+    Rule.NAME: "A picture that the benchmark names but does not bring has the file name of ours.",
+    Rule.VIEW: "A part or mirror picture matches, and so does the question, by this much.",
     Rule.SAME: "The picture matches, and the question is the same or shares this much of its runs.",
 }
 """One sentence per rule, for the certificate and the documentation."""
@@ -48,6 +56,7 @@ RULE_DOCS: Final[Mapping[Rule, str]] = {
 VALUES: Final[Mapping[Rule, float]] = {
     Rule.NGRAM8_SHARE: 0.5,
     Rule.PHASH: 24.0,
+    Rule.VIEW: 0.5,
     Rule.SAME: 0.5,
 }
 """Thresholds of the rules that have one."""
@@ -58,9 +67,16 @@ BY_DEFAULT: Final[Mapping[Rule, Decision]] = {
     Rule.SHORT: Decision.REVIEW,
     Rule.PIXELS: Decision.REVIEW,
     Rule.PHASH: Decision.REVIEW,
+    Rule.CROP: Decision.REVIEW,
+    Rule.FLIP: Decision.REVIEW,
+    Rule.NAME: Decision.REVIEW,
+    Rule.VIEW: Decision.REVIEW,
     Rule.SAME: Decision.DROP,
 }
 """The rules applied unless others are named, with what follows from each."""
+
+OF_VIEWS: Final = frozenset({Rule.CROP, Rule.FLIP, Rule.VIEW})
+"""Rules that need hashes of views, which are made from the pictures' bytes."""
 
 TEMPLATE_SHARE: Final = 0.01
 TEMPLATE_ITEMS: Final = 10
@@ -99,6 +115,11 @@ class RuleBook:
         setting = self.settings.get(rule)
         given = None if setting is None else setting.value
         return VALUES[rule] if given is None else given
+
+    @property
+    def needs_views(self) -> bool:
+        """Return whether a rule is applied that looks for crops and flips."""
+        return not OF_VIEWS.isdisjoint(self.settings)
 
     def identity(self) -> dict[str, Any]:
         """Return the rules as JSON."""

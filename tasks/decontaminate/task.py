@@ -1,7 +1,8 @@
 """Prefect tasks: read a benchmark once, then compare the parts of the lake with it."""
 
 from infra.execution import PartResult, RunContext, run_part
-from tasks.decontaminate.work import COMPARE, READ, BenchmarkWork, Target
+from tasks.decontaminate.targets import Target
+from tasks.decontaminate.work import COMPARE, READ, BenchmarkWork
 from tasks.part_task import part_task
 
 

@@ -8,30 +8,31 @@ later, or changed, is compared, and nothing else is again.
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow.compute as pc
 
 from infra.execution import Output, PartJob, Produced, failed_rows
 from infra.lake.lake import Lake
-from sightline.errors import Failure
+from sightline.errors import Failure, LakeError
 from sightline.ids import canonical_json
 from sightline.provenance import Step
-from sightline.schemas import BENCHMARKS, CONTAMINATION, IMAGES, SAMPLES, STEPS
+from sightline.schemas import BENCHMARKS, CONTAMINATION, IMAGE_KEYS, IMAGES, SAMPLES, STEPS
 from tasks.decontaminate.benchmark import Benchmark, Name, Source, prepare
 from tasks.decontaminate.compare import (
     IMAGE_COLUMNS,
-    PICTURE_ALGORITHM,
+    KEY_COLUMNS,
     SAMPLE_COLUMNS,
     STEP_COLUMNS,
-    TEXT_ALGORITHM,
     Compared,
     Comparison,
 )
+from tasks.decontaminate.gallery import Gallery, GalleryWriter
+from tasks.decontaminate.matches import PICTURE_ALGORITHM, TEXT_ALGORITHM, VIEW_ALGORITHM
+from tasks.decontaminate.picture_rows import OurImages
 from tasks.decontaminate.rules import RuleBook
+from tasks.decontaminate.targets import Kind, Target
 from tasks.ingest.source import Problem
 
 READ: Final = Step(name="read_benchmark", version=1)
@@ -39,35 +40,10 @@ COMPARE: Final = Step(name="decontaminate", version=1)
 OBJECTS: Final = "benchmarks"
 COUNTS: Final = "decontamination"
 """Folders of the lake: prepared benchmarks, and what each comparison counted."""
+READ_ROWS: Final = 32
+"""Images whose bytes are in memory at once."""
 SLUG_CHARS: Final = 40
 ID_CHARS: Final = 8
-
-
-class Kind(StrEnum):
-    """What of the lake is compared; the value is in the names of parts."""
-
-    SAMPLES = "samples"
-    CHAINS = "chains"
-    IMAGES = "images"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One part of the lake that is compared.
-
-    Attributes:
-        kind: what it is.
-        part: its name.
-        fingerprint: of what it holds now.
-        rows: how many.
-        image_parts: parts of `images` that its samples' pictures are in.
-    """
-
-    kind: Kind
-    part: str
-    fingerprint: str
-    rows: int
-    image_parts: tuple[str, ...] = ()
 
 
 class BenchmarkWork:
@@ -99,8 +75,19 @@ class BenchmarkWork:
 
     @property
     def key(self) -> str:
-        """Return the object that holds the prepared benchmark."""
+        """Return the object that holds the prepared benchmark; it is written last."""
         return f"{OBJECTS}/{self.name.benchmark_id}.parquet"
+
+    @property
+    def gallery_key(self) -> str:
+        """Return the object that says what its pictures look like."""
+        return f"{OBJECTS}/{self.name.benchmark_id}.looks.parquet"
+
+    def objects(self) -> list[str]:
+        """Return every object of the lake that holds something of the benchmark."""
+        stored = self.lake.objects.list(f"{OBJECTS}/{self.name.benchmark_id}.")
+        counted = self.lake.objects.list(f"{COUNTS}/{self.part}.")
+        return [found.key for found in (*stored, *counted)]
 
     def part_of(self, target: Target) -> str:
         """Return the part of `contamination` for a part of the lake."""
@@ -169,34 +156,79 @@ class BenchmarkWork:
         comparison, lake = self._compare_with(), self.lake
         if target.kind is Kind.CHAINS:
             return comparison.chains(lake.read(STEPS, parts=[target.part], columns=STEP_COLUMNS))
-        parts = [target.part] if target.kind is Kind.IMAGES else list(target.image_parts)
+        images = self._images(target.pictures)
+        if target.kind is Kind.IMAGES:
+            return comparison.images(images)
+        samples = lake.read(SAMPLES, parts=[target.part], columns=SAMPLE_COLUMNS)
+        return comparison.samples(samples, images)
+
+    def _images(self, parts: Sequence[str]) -> OurImages:
+        """Return the whole images of some parts, with their keys if views are looked for."""
+        lake = self.lake
         images = lake.read(IMAGES, parts=parts, columns=IMAGE_COLUMNS)
         whole = images.filter(pc.is_null(images["parent_image_id"]))
-        if target.kind is Kind.IMAGES:
-            return comparison.images(whole)
-        samples = lake.read(SAMPLES, parts=[target.part], columns=SAMPLE_COLUMNS)
-        return comparison.samples(samples, whole)
+        if not self.book.needs_views:
+            return OurImages(whole)
+        keys = lake.read(IMAGE_KEYS, parts=parts, columns=KEY_COLUMNS)
+        is_whole = pc.is_in(keys["image_id"], value_set=whole["image_id"].combine_chunks())
+
+        def read(wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+            columns = ["image_id", "bytes"]
+            for batch in lake.scan(IMAGES, parts=parts, columns=columns, batch_rows=READ_ROWS):
+                for row in batch.to_pylist():
+                    if row["image_id"] in wanted:
+                        yield row["image_id"], row["bytes"]
+
+        return OurImages(whole, keys.filter(is_whole), read)
 
     def _compare_with(self) -> Comparison:
         with self._lock:
             if self._comparison is None:
-                benchmark = Benchmark.from_bytes(self.lake.objects.get(self.key))
+                benchmark = self._stored()
+                gallery = None
+                if self.book.needs_views:
+                    gallery = Gallery(self.lake.objects, self.gallery_key)
                 self._comparison = Comparison(
-                    self.name.benchmark_id, benchmark, self.book, is_own=self.is_own
+                    self.name.benchmark_id,
+                    benchmark,
+                    self.book,
+                    gallery=gallery,
+                    is_own=self.is_own,
                 )
             return self._comparison
 
     def _prepared(self) -> tuple[Benchmark, list[tuple[str, Problem]]]:
         """Return the benchmark; where the lake has it prepared, without reading it again."""
-        if self._source is None or self.lake.objects.exists(self.key):
-            benchmark = Benchmark.from_bytes(self.lake.objects.get(self.key))
+        objects = self.lake.objects
+        needed = [self.key, *([self.gallery_key] if self.book.needs_views else [])]
+        if self._source is None or all(map(objects.exists, needed)):
+            benchmark = self._stored()
             return benchmark, _kept_problems(benchmark)
-        benchmark, problems = prepare(self._source)
-        self.lake.objects.put(self.key, benchmark.to_bytes())
+        writer = GalleryWriter(objects, self.gallery_key) if self.book.needs_views else None
+        benchmark, problems = prepare(self._source, writer)
+        if writer is not None:
+            writer.finish()
+        objects.put(self.key, benchmark.to_bytes())
         return benchmark, problems
+
+    def _stored(self) -> Benchmark:
+        """Return the prepared benchmark.
+
+        Raises:
+            LakeError: the lake does not hold it.
+        """
+        try:
+            return Benchmark.from_bytes(self.lake.objects.get(self.key))
+        except FileNotFoundError as exc:
+            name = f"{self.name.name} {self.name.version}"
+            msg = (
+                f"expected the texts of {name} at {self.key!r}, found none; name it with --against"
+            )
+            raise LakeError(msg) from exc
 
     def _identity(self) -> dict[str, Any]:
         algorithms = [TEXT_ALGORITHM, PICTURE_ALGORITHM]
+        algorithms += [VIEW_ALGORITHM] if self.book.needs_views else []
         content = {"content": self.name.content_sha, "is_own": self.is_own}
         return self.book.identity() | content | {"algorithms": algorithms}
 

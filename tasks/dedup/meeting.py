@@ -16,15 +16,17 @@ import pyarrow.compute as pc
 from sightline.errors import ContractError
 from tasks.dedup.salts import SALT_COLUMNS, salts
 from tasks.dedup.settle.columns import bands_of
-from tasks.dedup.settle.kernels import Words, frozen
-from tasks.dedup.settle.resolve import salted
+from tasks.dedup.settle.kernels import Ints, Words, frozen
+from tasks.dedup.settle.salted import salted
+from tasks.text_keys.blocks import Bytes
 from tasks.text_keys.compiled import compiled
-from tasks.text_keys.hashing import BASE, mix
+from tasks.text_keys.hashing import BASE, PRIME, mix
 
 MEETING_COLUMNS: Final = ("item_id", "exact_key", "bands", *SALT_COLUMNS)
 """Columns of `text_keys` that say which texts meet."""
 
 _BASE: Final = np.uint64(BASE)
+_PRIME: Final = np.uint64(PRIME)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +89,12 @@ class MeetingTexts:
         return places
 
     def digests(self) -> npt.NDArray[np.uint64]:
-        """Return uint64[n]: a hash of all that decides how a text compares with others."""
+        """Return uint64[n]: a hash of the id and of all that decides how a text compares."""
+        ids = pa.concat_arrays([self.item_ids, self.item_ids[:0]])  # without an offset
+        _, offsets, data = ids.buffers()
         found: npt.NDArray[np.uint64] = _digests(
+            frozen(np.frombuffer(offsets or b"", np.int64)[: len(ids) + 1], np.int64),
+            frozen(np.frombuffer(data or b"", np.uint8), np.uint8),
             frozen(self.exact.view(np.uint64), np.uint64),
             frozen(self.bands, np.uint64),
             frozen(self.has_bands, np.bool_),
@@ -131,10 +137,15 @@ def _first_of_each(ids: pa.Array) -> npt.NDArray[np.int64]:
 
 
 @compiled
-def _digests(exact: Words, bands: Words, has_bands: npt.NDArray[np.bool_]) -> Words:
+def _digests(
+    offsets: Ints, ids: Bytes, exact: Words, bands: Words, has_bands: npt.NDArray[np.bool_]
+) -> Words:
     found = np.empty(len(exact), np.uint64)
     for row in range(len(exact)):
-        state = mix(exact[row] + _BASE)
+        state = _BASE
+        for place in range(offsets[row], offsets[row + 1]):
+            state = (state ^ np.uint64(ids[place])) * _PRIME
+        state = mix(mix(state) ^ exact[row])
         if has_bands[row]:
             for band in range(bands.shape[1]):
                 state = mix(state * _BASE + bands[row, band])

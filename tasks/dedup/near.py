@@ -14,17 +14,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sightline.ids import content_id
 from sightline.schemas import DUPLICATES
 from tasks.dedup.key_rows import algorithm_of
 from tasks.dedup.meeting import MeetingTexts
 from tasks.dedup.params import Decision
-from tasks.dedup.settle.extend import Added
-from tasks.dedup.settle.memory import Items, Memory, nothing_remembered, settled_now
+from tasks.dedup.settle.memory import Memory, nothing_remembered, settled_now
+from tasks.dedup.settle.neighbourhood import Items
+from tasks.dedup.settle.resolve import Settled
 from tasks.dedup.settle.similarity import Jaccard
-from tasks.dedup.settle.state import Settlement
 from tasks.text_keys.keys import TextKeyParams
 
 Compared = Callable[[pa.Array, float], Jaccard]
@@ -71,7 +70,7 @@ def settled_texts(
     compared: Compared,
     rule: NearRule,
     memory: Memory,
-) -> Settlement:
+) -> Settled:
     """Return who stands for whom: a function of the texts, their priority and the rule alone.
 
     Args:
@@ -82,15 +81,14 @@ def settled_texts(
         memory: of the last settlement; it saves work and changes no row.
     """
     fresh = nothing_remembered(Jaccard.rule_of(rule.similarity), rule.leaders)
-    every = Added(texts.item_ids, priority, texts.bands, texts.has_bands)
-    now = Items(every, texts.digests())
+    now = Items(texts.item_ids, priority, texts.bands, texts.has_bands, texts.digests())
     found = settled_now(memory.load() or fresh, now, lambda ids: compared(ids, rule.similarity))
     memory.save(found)
-    return found.settlement
+    return found.settled
 
 
 def near_duplicates(
-    settled: Settlement,
+    settled: Settled,
     texts: MeetingTexts,
     rule: NearRule,
     needed: AbstractSet[str] = frozenset(),
@@ -104,11 +102,17 @@ def near_duplicates(
         needed: items that others are dropped for by an earlier tier of the same run.  What a later
             tier finds about them is reported; it changes no settlement, so none remembers it.
     """
-    found = settled.decisions()
-    dropped = found.filter(pc.is_valid(found["kept"]))
-    is_same = (
-        texts.exact[texts.places(dropped["item"])] == texts.exact[texts.places(dropped["kept"])]
+    items = np.flatnonzero(~settled.is_kept)
+    keepers = settled.kept_by[items]
+    dropped = pa.table(
+        {
+            "item": texts.item_ids.take(pa.array(items)),
+            "kept": texts.item_ids.take(pa.array(keepers)),
+            "similarity": settled.similarity[items],
+            "band": settled.band[items],
+        }
     )
+    is_same = texts.exact[items] == texts.exact[keepers]
     rows = _cluster_rows(dropped, is_same.tolist(), rule, needed)
     return DUPLICATES.rows(sorted(rows, key=lambda r: (r["method"], r["cluster_id"], r["item_id"])))
 

@@ -10,6 +10,7 @@ with the lake as it is (`settle.memory`); so it may be older or newer than the r
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,13 +22,12 @@ from infra.lake.objects import ObjectStore
 from sightline.errors import LakeError
 from sightline.ids import content_id
 from tasks.dedup.settle.memory import Remembered
-from tasks.dedup.settle.state import loaded
+from tasks.dedup.settle.state import state_of, table_of
 
 FOLDER: Final = "dedup/settled"
-VERSION: Final = 1
+VERSION: Final = 2
 """Of salts, digests and the form; a state of another version is not looked at."""
 
-_DIGESTS: Final = "digest"
 _MADE_BY: Final = b"sightline.made_by"
 _CHECKSUM_BYTES: Final = 16
 _CHUNK_BYTES: Final = 1 << 24
@@ -64,14 +64,31 @@ class StoredMemory:
             _log.warning("%s was not written, the next run settles more: %s", self.key, exc)
 
 
+def delete_abandoned(objects: ObjectStore, before: datetime) -> int:
+    """Delete states that no rule in use has replaced for long, and return how many these were.
+
+    The newest state of a kind stays whatever its age: a lake that nobody changes writes none.
+
+    Args:
+        objects: of the lake.
+        before: states written earlier are abandoned, with a time zone.
+    """
+    newest_first = sorted(objects.list(FOLDER), key=lambda o: (o.modified, o.key), reverse=True)
+    kinds, deleted = set[str](), 0
+    for found in newest_first:
+        kind = found.key.removeprefix(f"{FOLDER}/").rpartition("-")[0]
+        if kind in kinds and found.modified < before:
+            objects.delete(found.key)
+            deleted += 1
+        kinds.add(kind)
+    return deleted
+
+
 def _write(file: Path, state: Remembered, made_by: str) -> None:
-    items, runs = state.settlement.tables()
-    items = items.append_column(_DIGESTS, pa.array(state.digests, pa.uint64()))
-    items = items.replace_schema_metadata((items.schema.metadata or {}) | {_MADE_BY: made_by})
-    with pa.OSFile(str(file), "wb") as sink:
-        for table in (items, runs):
-            with pa.ipc.new_stream(sink, table.schema) as writer:
-                writer.write_table(table)
+    table = table_of(state)
+    marked = table.replace_schema_metadata((table.schema.metadata or {}) | {_MADE_BY: made_by})
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, marked.schema) as writer:
+        writer.write_table(marked)
     checksum = _checksum(file)
     with file.open("ab") as end:
         end.write(checksum)
@@ -97,14 +114,12 @@ def _read(file: Path, made_by: str) -> Remembered:
     if xxhash.xxh3_128_digest(content) != bytes(data[len(content) :]):
         msg = f"expected a checksum over {len(content)} bytes, found another one"
         raise LakeError(msg)
-    reader = pa.BufferReader(content)
-    items, runs = (pa.ipc.open_stream(reader).read_all() for _ in range(2))
-    found = (items.schema.metadata or {}).get(_MADE_BY, b"").decode()
+    table = pa.ipc.open_stream(pa.BufferReader(content)).read_all()
+    found = (table.schema.metadata or {}).get(_MADE_BY, b"").decode()
     if found != made_by:
         msg = f"expected a state made by {made_by}, found one made by {found or 'no rule'}"
         raise LakeError(msg)
-    digests = items[_DIGESTS].to_numpy()
-    return Remembered(loaded(items.drop_columns([_DIGESTS]), runs), digests)
+    return state_of(table)
 
 
 @contextmanager

@@ -14,13 +14,16 @@ compiled function only.
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.text_keys import characters, hashing
 from tasks.text_keys import vocabulary as words
 from tasks.text_keys.blocks import Block, Bytes, Places
-from tasks.text_keys.compiled import compiled
+from tasks.text_keys.compiled import lean
 from tasks.text_keys.hashing import mix
 from tasks.text_keys.tokens import Hashes, Tokens
+
+Flags = npt.NDArray[np.bool_]
 
 _BASE: Final = np.uint64(hashing.BASE)
 _PRIME: Final = np.uint64(hashing.PRIME)
@@ -38,6 +41,7 @@ _DIGIT: Final = np.uint8(characters.DIGIT)
 _SYMBOL: Final = np.uint8(characters.SYMBOL)
 _SPACE: Final = np.uint8(characters.SPACE)
 _NO_CODE: Final = np.int64(0)
+_KNOWN_SHIFT: Final = np.uint64(64 - words.KNOWN_BITS)
 _LEAD_3: Final = 0xE0
 _LEAD_4: Final = 0xF0
 _MAX_TAG: Final = 32
@@ -53,39 +57,40 @@ _ZERO, _NINE, _UPPER, _UPPER_END, _HIGH = ord("0"), ord("9"), ord("A"), ord("Z")
 def guards(block: Block, found: Tokens) -> Hashes:
     """Return the guard of every row; 0 for a row without protected tokens."""
     table = words.vocabulary()
-    result: Hashes = row_guards(
+    result = np.zeros(len(block.starts), np.uint64)
+    row_guards(
         block.data,
         (block.starts, block.ends, found.offsets),
         (found.starts, found.ends, found.hashes, found.kinds),
-        (table.hashes, table.meanings, table.values),
+        (table.hashes, table.meanings, table.values, table.known),
         characters.character_classes(),
+        result,
     )
     return result
 
 
-@compiled
+@lean
 def row_guards(
     data: Bytes,
     rows: tuple[Places, Places, Places],
     found: tuple[Places, Places, Hashes, Bytes],
-    table: tuple[Hashes, Bytes, Hashes],
+    table: tuple[Hashes, Bytes, Hashes, Flags],
     classes: Bytes,
-) -> Hashes:
-    """Return the guards of all rows of a block."""
+    result: Hashes,
+) -> None:
+    """Write the guards of all rows of a block."""
     row_starts, row_ends, offsets = rows
-    result = np.zeros(len(row_starts), dtype=np.uint64)
     for row in range(len(row_starts)):
         span = (row_starts[row], row_ends[row], offsets[row], offsets[row + 1])
         result[row] = _row_guard(data, span, found, table, classes)
-    return result
 
 
-@compiled
+@lean
 def _row_guard(
     data: Bytes,
     span: tuple[int, int, int, int],
     found: tuple[Places, Places, Hashes, Bytes],
-    table: tuple[Hashes, Bytes, Hashes],
+    table: tuple[Hashes, Bytes, Hashes, Flags],
     classes: Bytes,
 ) -> np.uint64:
     """Return the guard of one row.
@@ -102,6 +107,12 @@ def _row_guard(
     total, chain, before, number_start, is_led = _NONE, _NONE, row_start, row_start, False
     while word < last:
         start = starts[word]
+        is_plain = not (table[3][hashes[word] >> _KNOWN_SHIFT] or kinds[word] & _DIGIT)
+        is_plain &= chain == _NONE and start - before == 1 and ends[word] - start > 1
+        if is_plain and data[before] == _BLANK:  # what most words are
+            before, is_led = ends[word], False
+            word += 1
+            continue
         slot = _slot(hashes[word], table[0])
         meaning = table[1][slot] if slot >= 0 else _NO_MEANING
         begins, follows = _is_digit(data[start]), chain != _NONE
@@ -132,13 +143,13 @@ def _row_guard(
     return mix(_then(total, _ended(chain, symbols)))
 
 
-@compiled
+@lean
 def _then(total: np.uint64, token: np.uint64) -> np.uint64:
     """Return the state after one more protected token; 0 is none."""
     return total if token == _NONE else (total ^ token) * _BASE
 
 
-@compiled
+@lean
 def _ended(chain: np.uint64, symbols: np.uint64) -> np.uint64:
     """Return what a chain of numbers and the symbols after it count as, or symbols alone."""
     if symbols != _NONE:
@@ -146,13 +157,13 @@ def _ended(chain: np.uint64, symbols: np.uint64) -> np.uint64:
     return mix(chain)
 
 
-@compiled
+@lean
 def _with_number(
     chain: np.uint64,
     data: Bytes,
     span: tuple[int, int, int],
     found: tuple[Places, Places, Hashes, Bytes],
-    table: tuple[Hashes, Bytes, Hashes],
+    table: tuple[Hashes, Bytes, Hashes, Flags],
 ) -> tuple[np.uint64, int]:
     """Return `chain` after a number and its unit, and the next word.
 
@@ -183,7 +194,7 @@ def _with_number(
     return chain, word
 
 
-@compiled
+@lean
 def _slot(word: np.uint64, hashes: Hashes) -> int | np.int64:
     """Return where a word stands in the table, -1 if it does not."""
     slot = np.int64(word & np.uint64(len(hashes) - 1))
@@ -194,17 +205,17 @@ def _slot(word: np.uint64, hashes: Hashes) -> int | np.int64:
     return -1
 
 
-@compiled
+@lean
 def _is_digit(byte: np.uint8) -> bool:
     return bool(_ZERO <= byte <= _NINE)
 
 
-@compiled
+@lean
 def _lower(byte: np.uint8) -> np.uint64:
     return np.uint64(byte | np.uint8(32)) if _UPPER <= byte <= _UPPER_END else np.uint64(byte)
 
 
-@compiled
+@lean
 def _digits_end(data: Bytes, start: int, end: int) -> int:
     place = start
     while place < end and _is_digit(data[place]):
@@ -212,14 +223,14 @@ def _digits_end(data: Bytes, start: int, end: int) -> int:
     return place
 
 
-@compiled
+@lean
 def _with_digits(state: np.uint64, data: Bytes, start: int, end: int) -> np.uint64:
     for place in range(start, end):
         state = (state ^ np.uint64(data[place])) * _PRIME
     return state
 
 
-@compiled
+@lean
 def _number(
     data: Bytes,
     row_start: int,
@@ -267,7 +278,7 @@ def _number(
     return mix(state), mix(suffix) if stop < end else _NONE, word + 1
 
 
-@compiled
+@lean
 def _is_zero(data: Bytes, start: int, end: int) -> bool:
     zeros = 0
     for place in range(start, end):
@@ -275,7 +286,7 @@ def _is_zero(data: Bytes, start: int, end: int) -> bool:
     return zeros == end - start
 
 
-@compiled
+@lean
 def _follows_point(data: Bytes, row_start: int, start: int) -> bool:
     """Return whether a decimal point without digits before it stands there, as in "is .5"."""
     if start - 1 < row_start or data[start - 1] != _POINT:
@@ -286,7 +297,7 @@ def _follows_point(data: Bytes, row_start: int, start: int) -> bool:
     return byte <= _BLANK or byte in (_ROUND, _DOLLAR, _MINUS, _PLUS, _EQUAL, _LESS, _MORE)
 
 
-@compiled
+@lean
 def _is_joined(data: Bytes, start: int, end: int) -> bool:
     """Return whether only white space or one hyphen stands between a number and a word."""
     if end - start == 1 and data[start] == _MINUS:
@@ -297,7 +308,7 @@ def _is_joined(data: Bytes, start: int, end: int) -> bool:
     return end > start
 
 
-@compiled
+@lean
 def _letter(
     data: Bytes,
     span: tuple[int, int, int],
@@ -325,7 +336,7 @@ def _letter(
     return _NONE if is_article else mix(word)
 
 
-@compiled
+@lean
 def _symbols(
     data: Bytes,
     span: tuple[int, int, int, int],
@@ -356,7 +367,7 @@ def _symbols(
     return state
 
 
-@compiled
+@lean
 def _symbol(data: Bytes, place: int, end: int, classes: Bytes) -> tuple[np.int64, int]:
     """Return the code point of a symbol beyond ASCII, 0 for another character; and its bytes."""
     lead = np.int64(data[place])
@@ -369,7 +380,7 @@ def _symbol(data: Bytes, place: int, end: int, classes: Bytes) -> tuple[np.int64
     return code if is_symbol else _NO_CODE, size
 
 
-@compiled
+@lean
 def _counts(
     data: Bytes, place: int, span: tuple[int, int, int, int], numbers: tuple[bool, bool, int]
 ) -> bool:
@@ -398,7 +409,7 @@ def _counts(
     )
 
 
-@compiled
+@lean
 def _leads(data: Bytes, place: int, end: int) -> bool:
     """Return whether only white space, "$", "." and "(" stand between a sign and its number."""
     for other in range(place + 1, end):
@@ -408,7 +419,7 @@ def _leads(data: Bytes, place: int, end: int) -> bool:
     return True
 
 
-@compiled
+@lean
 def _is_tag(data: Bytes, place: int, row_start: int, row_end: int) -> bool:
     """Return whether the bracket at `place` opens or closes markup such as <answer> or </b>."""
     opens = data[place] == _LESS

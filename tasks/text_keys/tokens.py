@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tasks.text_keys import characters, hashing
 from tasks.text_keys.blocks import Block, Bytes, Places
-from tasks.text_keys.compiled import compiled
+from tasks.text_keys.compiled import lean
 from tasks.text_keys.hashing import mix
 
 Hashes = npt.NDArray[np.uint64]
@@ -81,7 +81,7 @@ def tokens(block: Block) -> Tokens:
     return found
 
 
-@compiled
+@lean
 def split_words(  # noqa: C901 - a call per word would cost as much as the word
     text: tuple[Bytes, Places, Places],
     classes: Bytes,
@@ -129,7 +129,7 @@ def split_words(  # noqa: C901 - a call per word would cost as much as the word
         exacts[row] = mix(exact)
 
 
-@compiled
+@lean
 def _character(data: Bytes, place: int, end: int, classes: Bytes) -> tuple[int, np.uint8]:
     """Return how many bytes the character at `place` has and its class; bad bytes are letters."""
     lead = np.int64(data[place])

@@ -112,6 +112,8 @@ UNITS: Final = """
 SYMBOL_UNITS: Final = {"%": "percent pct", "°": "degree degrees deg"}
 LEADS: Final = "option options choice choices answer letter"
 _SLOTS: Final = 1 << 12
+KNOWN_BITS: Final = 13
+"""Upper bits of a hash; 9 % of other words share them with a word that means something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,13 @@ class Vocabulary:
         hashes: (slots,) uint64, hash of the word; 0 for a free slot.
         meanings: (slots,) uint8, ORed.
         values: (slots,) uint64, what the word counts as; equal for spellings of one word.
+        known: (2 ** KNOWN_BITS,) bool, whether a word in the table begins with these bits.
     """
 
     hashes: npt.NDArray[np.uint64]
     meanings: npt.NDArray[np.uint8]
     values: npt.NDArray[np.uint64]
+    known: npt.NDArray[np.bool_]
 
 
 def number_hash(digits: str) -> int:
@@ -154,10 +158,12 @@ def vocabulary() -> Vocabulary:
         hashes=np.zeros(_SLOTS, np.uint64),
         meanings=np.zeros(_SLOTS, np.uint8),
         values=np.zeros(_SLOTS, np.uint64),
+        known=np.zeros(1 << KNOWN_BITS, np.bool_),
     )
     for word, (meaning, value) in _entries().items():
         _insert(table, word_hash(word.encode()), meaning, value)
-    for array in (table.hashes, table.meanings, table.values):
+    table.known[table.hashes[table.hashes > 0] >> np.uint64(64 - KNOWN_BITS)] = True
+    for array in (table.hashes, table.meanings, table.values, table.known):
         array.flags.writeable = False
     return table
 

@@ -8,6 +8,7 @@ from flows.asking import chain_runner, open_asker
 from infra.ledger.ledger import Ledger
 from infra.pool.local_pool import LocalPool
 from infra.settings import load_settings
+from infra.teacher.budget import Budget
 from infra.teacher.client import TeacherConfig
 from infra.teacher.endpoints import Endpoint
 from infra.teacher.remote_worker import LedgerHome
@@ -29,14 +30,16 @@ def test_workers_of_a_pool_without_processes_are_refused(ledger: Ledger):
         LocalPool() as pool,
         pytest.raises(UsageError, match="expected SIGHTLINE_POOL=ray, found local: 2 teacher"),
     ):
-        open_asker(settings, CONFIG, ledger, LedgerHome("lake"), pool)
+        open_asker(settings, CONFIG, (ledger, LedgerHome("lake")), pool, Budget(CONFIG.caps))
 
 
 def test_no_workers_ask_from_this_process(ledger: Ledger):
     settings = load_settings(pool="local", teacher_workers=0)
     with (
         LocalPool() as pool,
-        open_asker(settings, CONFIG, ledger, LedgerHome("lake"), pool) as teacher,
+        open_asker(
+            settings, CONFIG, (ledger, LedgerHome("lake")), pool, Budget(CONFIG.caps)
+        ) as teacher,
     ):
         assert callable(chain_runner(teacher))
         assert teacher.stats.calls == 0

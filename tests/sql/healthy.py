@@ -29,7 +29,8 @@ def healthy() -> Rows:
             {"item_id": "c2", "item_kind": "chain", "exact_key": 7, "image_ids": [IMAGE_B]},
         ],
         "embeddings": [{"item_id": "s1", "item_kind": "sample", "embedding": [0.6, 0.8]}],
-        "duplicates": [_duplicate("s2"), _duplicate("s3")],
+        "thresholds": [{"item_kind": "chain", "model": "m", "cosine": 0.9}],
+        "duplicates": [_duplicate("s2"), _duplicate("s3"), *map(_alike, ("c1", "c2"))],
         "depth_maps": [
             {"image_id": image, "model": "m", "lo": 0.0, "hi": 2.0, "p2": 0.1, "p98": 1.9}
             for image in (IMAGE_A, IMAGE_B)
@@ -95,6 +96,17 @@ def _duplicate(item: str) -> dict[str, Any]:
         "method": "exact",
         "kept_id": "s2",
         "similarity": 1.0,
+    }
+
+
+def _alike(item: str) -> dict[str, Any]:
+    return {
+        "item_id": item,
+        "item_kind": "chain",
+        "method": "chain_semantic",
+        "kept_id": "c1",
+        "similarity": 1.0 if item == "c1" else 0.97,
+        "decision": "report",
     }
 
 

@@ -46,7 +46,9 @@ def without(table: str, index: int) -> Break:
 
 def below_threshold(method: str, similarity: float) -> Break:
     def lower(rows: Rows) -> None:
-        rows["runs"][0] |= {"parameters_json": '{"similarity": 0.8, "image_bits": 24}'}
+        rows["runs"][0] |= {
+            "parameters_json": '{"similarity": 0.8, "image_bits": 24, "threshold": 0.95}'
+        }
         rows["duplicates"][1] |= {"method": method, "similarity": similarity}
 
     return lower
@@ -100,6 +102,8 @@ BREAKS: dict[str, dict[str, Break]] = {
         "other pixels": changed("duplicates", 1, method="sample_exact", similarity=0.99),
         "below its run's threshold": below_threshold("chain_near", 0.79),
         "too many bits apart": below_threshold("image_phash", 0.9),
+        "cosine below its run's threshold": below_threshold("sample_semantic", 0.94),
+        "dropped by cosine": changed("duplicates", 3, decision="drop"),
         "more than equal": changed("duplicates", 1, similarity=1.5),
     },
     "box_ranges": {

@@ -30,11 +30,13 @@ def normalised(vectors: npt.NDArray[np.floating]) -> Vectors:
     if not np.isfinite(vectors).all():
         msg = "expected finite embeddings, found NaN or infinity"
         raise ValueError(msg)
-    wide = vectors.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    unit: Vectors = np.divide(wide, lengths, out=np.zeros_like(wide), where=lengths > 0).astype(
-        np.float32
-    )
+    unit = np.zeros(vectors.shape, dtype=np.float32)
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        wide = vectors[start : start + BLOCK_ROWS].astype(np.float64)
+        lengths = np.sqrt((wide * wide).sum(axis=1, keepdims=True))
+        unit[start : start + BLOCK_ROWS] = np.divide(
+            wide, lengths, out=np.zeros_like(wide), where=lengths > 0
+        )
     return unit
 
 

@@ -1,7 +1,6 @@
 """Connected components of unverified collisions: how work is split, never who is dropped.
 
-Items of different components share no bucket, so each component is settled on its own: by another
-worker (`shards`), or not again when a change touches only others (`extend`).
+Items of different components share no bucket, so each component is settled on its own (`shards`).
 """
 
 import heapq

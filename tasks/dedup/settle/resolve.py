@@ -33,17 +33,26 @@ class Settled:
         kept_by: int64[n], the kept item that stands for this one, or `KEPT`.
         similarity: float64[n], exact similarity to that item; 1 for a kept item.
         band: int16[n], the first band in which the two met, or -1.
+        leads: bool[n, bands], whether later items of that key are compared with it: it is kept,
+            and fewer than `leaders` kept ones before it have the key.
     """
 
     kept_by: npt.NDArray[np.int64]
     similarity: npt.NDArray[np.float64]
     band: npt.NDArray[np.int16]
+    leads: npt.NDArray[np.bool_]
 
     @property
     def is_kept(self) -> npt.NDArray[np.bool_]:
         """Return bool[n]."""
         is_kept: npt.NDArray[np.bool_] = self.kept_by == KEPT
         return is_kept
+
+    def copy(self) -> "Settled":
+        """Return the same, to be written."""
+        return Settled(
+            self.kept_by.copy(), self.similarity.copy(), self.band.copy(), self.leads.copy()
+        )
 
 
 def settle(
@@ -91,19 +100,38 @@ class Resolver:
     """Decisions about items, some whole components at a time."""
 
     def __init__(self, found: Buckets, similarity: Similarity, leaders: int) -> None:
-        n_items = len(found.numbers)
-        room = np.minimum(found.sizes, leaders)
         self._numbers = frozen(found.numbers, np.int32)
-        self._starts = frozen(np.concatenate([[0], np.cumsum(room)]), np.int64)
+        self._starts = starts_of(found, leaders)
         self._evidence = similarity.evidence()
-        self.settled = Settled(
-            np.full(n_items, KEPT, np.int64), np.ones(n_items), np.full(n_items, -1, np.int16)
-        )
+        self._tasks = np.full(len(found.numbers), kernels.ANEW, np.int8)
+        self.settled = undecided(*found.numbers.shape)
 
     def resolve(self, items: npt.NDArray[np.int64]) -> None:
         """Decide about `items`: whole components, by falling priority."""
-        made = (self.settled.kept_by, self.settled.similarity, self.settled.band)
+        made = made_of(self.settled, self._tasks)
         kernels.resolve(frozen(items, np.int64), self._numbers, self._starts, self._evidence, made)
+
+
+def starts_of(found: Buckets, leaders: int) -> npt.NDArray[np.int64]:
+    """Return int64[buckets + 1], where the leaders of each bucket have room."""
+    room = np.minimum(found.sizes, leaders)
+    starts: npt.NDArray[np.int64] = frozen(np.concatenate([[0], np.cumsum(room)]), np.int64)
+    return starts
+
+
+def undecided(n_items: int, n_bands: int) -> Settled:
+    """Return what is known before a decision: everything is kept and leads."""
+    return Settled(
+        np.full(n_items, KEPT, np.int64),
+        np.ones(n_items),
+        np.full(n_items, -1, np.int16),
+        np.ones((n_items, n_bands), np.bool_),
+    )
+
+
+def made_of(settled: Settled, tasks: npt.NDArray[np.int8]) -> kernels.Made:
+    """Return the arrays of `settled` as the kernel writes them."""
+    return kernels.Made(settled.kept_by, settled.similarity, settled.band, settled.leads, tasks)
 
 
 def check_items(n_items: int, order: npt.NDArray[np.int64], similarity: Similarity) -> None:
@@ -121,14 +149,3 @@ def check_items(n_items: int, order: npt.NDArray[np.int64], similarity: Similari
     if n_items and not (np.bincount(order, minlength=n_items) == 1).all():
         msg = f"expected every item number below {n_items} once in the order"
         raise ValueError(msg)
-
-
-def salted(bands: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return band keys that agree only where both the key and the item's salt do.
-
-    Args:
-        bands: uint64[n, bands].
-        salt: uint64[n], such as a hash of image cluster, group and guard.
-    """
-    keys: npt.NDArray[np.uint64] = kernels.salted(frozen(bands, np.uint64), frozen(salt, np.uint64))
-    return keys

@@ -20,9 +20,8 @@ from tasks.dedup.settle.kernels import (
     PARITY_WORDS,
     Evidence,
     frozen,
-    gathered,
-    parities,
 )
+from tasks.dedup.settle.sets import gathered, parities
 
 SKIP_RISK: Final = 1e-12
 """Largest chance that the signatures of a pair at `tau` hide it from the exact comparison."""
@@ -93,6 +92,7 @@ class Jaccard:
         words = np.ascontiguousarray(padded, dtype=np.uint8).view(np.uint64)
         offsets, shingles = frozen(self.offsets, np.int64), frozen(self.shingles, np.uint64)
         return Evidence(
+            rows=frozen(np.arange(len(self)), np.int32),
             offsets=offsets,
             shingles=shingles,
             parity=frozen(parities(offsets, shingles), np.uint64),
@@ -137,6 +137,7 @@ class Hamming:
     def evidence(self) -> Evidence:
         """Return the arrays for the kernels."""
         return Evidence(
+            rows=frozen(np.arange(len(self)), np.int32),
             offsets=frozen([0], np.int64),
             shingles=frozen([], np.uint64),
             parity=frozen(np.empty((0, PARITY_WORDS)), np.uint64),

@@ -143,6 +143,19 @@ def test_drop_removes_rows_and_mark(lake: Lake) -> None:
     assert lake.is_done(FAILURES, "p", ONE)
 
 
+def test_drop_removes_several_parts_in_one_version(lake: Lake) -> None:
+    lake.publish(FAILURES, [staged(lake, part, ONE, 1) for part in ("a", "b", "c")])
+    lake.publish(FAILURES, [staged(lake, "empty", ONE, 0)])
+    before = lake.snapshot(FAILURES).version
+    lake.drop(FAILURES, "a", "b", "empty", "unknown")
+    assert [p.part for p in lake.parts(FAILURES)] == ["c"]
+    assert lake.snapshot(FAILURES).version == before + 1
+    assert lake.committed(FAILURES, "empty") is None
+    lake.drop(FAILURES, "a", "unknown")
+    lake.drop(FAILURES)
+    assert lake.snapshot(FAILURES).version == before + 1
+
+
 def test_scan_yields_bounded_tables_in_part_order(lake: Lake) -> None:
     lake.publish(FAILURES, [staged(lake, "b", ONE, 5), staged(lake, "a", ONE, 5)])
     tables = list(lake.scan(FAILURES, batch_rows=2))

@@ -1,6 +1,5 @@
 """Embeddings over real HTTP: paid once, kept, refused cleanly."""
 
-import asyncio
 import hashlib
 import json
 import threading
@@ -13,19 +12,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infra.ledger.ledger import Ledger
+from infra.teacher.client import Teacher
 from infra.teacher.embedding import embedding_request, vector_of
+from infra.telemetry import NullProgress
 from sightline.errors import BudgetError, Failure
 from sightline.outcomes import Outcome
 from sightline.schemas import EMBEDDINGS, LEDGER
-from tasks.dedup.semantic.asked import asked_embeddings
+from tasks.asking.live import AskingWork, Purchase
+from tasks.asking.places import Places
+from tasks.dedup.semantic.live import AskedItem, asked_rows, bought_embeddings
+from tasks.dedup.semantic.params import Encoder
 from tasks.dedup.semantic.rows import Item
 from tests.infra.teachers import MODEL, teacher_at
 
+ENCODER = Encoder(MODEL, None, {})
 TEXTS = ["a red cup", "two dogs", "what is left of the lamp?"]
 
 
 def vector(text: str) -> list[float]:
     return [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:4]]
+
+
+def bought(teacher: Teacher, ledger: Ledger, items: list[Item]) -> tuple[Purchase, list[AskedItem]]:
+    purchase = Purchase(
+        "embeddings", AskingWork(lambda: teacher, ledger, Places(4)), NullProgress()
+    )
+    groups = bought_embeddings(purchase, items, ENCODER)
+    return purchase, [asked for group in groups for asked in group]
 
 
 @dataclass
@@ -113,12 +127,17 @@ def test_answer_without_numbers_is_an_error_of_its_row_alone(
 ):
     endpoint.bodies["bad"] = (200, body)
     items = [Item("c1", "chain", "bad"), Item("c2", "chain", "good"), Item("c3", "chain", " ")]
-    with teacher_at(endpoint.base_url, tmp_path, embeds=True) as (teacher, _):
-        asked = asyncio.run(asked_embeddings(teacher, items, MODEL))
-    assert asked.table.schema == EMBEDDINGS.payload
-    assert asked.table["item_id"].to_pylist() == ["c2"]
-    assert np.allclose(asked.table["embedding"][0].as_py(), vector("good"))
-    assert [(f.item_id, f.code) for f in asked.failures] == [("c1", Failure.TEACHER_ERROR)]
+    with teacher_at(endpoint.base_url, tmp_path, embeds=True) as (teacher, ledger):
+        purchase, asked = bought(teacher, ledger, items)
+        paid = {row["request_key"] for row in ledger.lake.read(LEDGER).to_pylist()}
+    table = asked_rows(asked, ENCODER)
+    assert table.schema == EMBEDDINGS.payload
+    assert table["item_id"].to_pylist() == ["c2"]
+    assert table["request_key"][0].as_py() in paid
+    assert np.allclose(table["embedding"][0].as_py(), vector("good"))
+    failed = [one.failure for one in asked if one.vector is None]
+    assert [failure[:2] for failure in failed] == [("c1", Failure.TEACHER_ERROR)]
+    assert purchase.spend.calls_reused == 0
 
 
 def test_refused_text_is_a_failure_and_is_not_asked_again_and_again(
@@ -135,11 +154,12 @@ def test_refused_text_is_a_failure_and_is_not_asked_again_and_again(
 def test_cap_on_calls_holds_and_what_was_bought_is_kept(endpoint: Endpoint, tmp_path: Path):
     items = [Item(f"c{n}", "chain", f"text {n}") for n in range(8)]
     with (
-        teacher_at(endpoint.base_url, tmp_path, embeds=True, max_calls=3) as (teacher, _),
+        teacher_at(endpoint.base_url, tmp_path, embeds=True, max_calls=3) as (teacher, ledger),
         pytest.raises(BudgetError, match="cap of 3 calls"),
     ):
-        asyncio.run(asked_embeddings(teacher, items, MODEL))
-    with teacher_at(endpoint.base_url, tmp_path, embeds=True) as (teacher, _):
-        asked = asyncio.run(asked_embeddings(teacher, items, MODEL))
-    assert len(asked.table) == 8
+        bought(teacher, ledger, items)
+    with teacher_at(endpoint.base_url, tmp_path, embeds=True) as (teacher, ledger):
+        purchase, asked = bought(teacher, ledger, items)
+    assert len(asked_rows(asked, ENCODER)) == 8
+    assert (purchase.spend.calls_made, purchase.spend.calls_reused) == (5, 3)
     assert endpoint.asked == dict.fromkeys([item.text for item in items], 1)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tasks.decontaminate.benchmark import ITEMS, Benchmark
 from tasks.decontaminate.compare import Comparison
+from tasks.decontaminate.picture_rows import OurImages
 from tasks.decontaminate.rules import rule_book
 
 CITY = (
@@ -20,7 +21,8 @@ CITY = (
 def benchmark(*items: dict[str, Any]) -> Benchmark:
     """Return a benchmark; an item may give question, choices, answers, texts and (pixels, hash)."""
     empty: dict[str, Any] = {"question": None} | {
-        name: [] for name in ("choices", "answers", "texts", "pixels", "hashes", "problems")
+        name: []
+        for name in ("choices", "answers", "texts", "pixels", "hashes", "unread", "problems")
     }
     rows = [empty | {"name": f"q{n}"} | item for n, item in enumerate(items)]
     return Benchmark.of(pa.Table.from_pylist(rows, schema=ITEMS))
@@ -45,16 +47,18 @@ def samples(*rows: dict[str, Any]) -> pa.Table:
     )
 
 
-def images(**hashes: bytes) -> pa.Table:
+def images(**hashes: bytes) -> OurImages:
     """Return pictures by id; each has pixels of its own name."""
-    return pa.table(
+    rows = pa.table(
         {
             "image_id": pa.array(list(hashes), pa.string()),
             "pixel_sha": pa.array(list(hashes), pa.string()),
             "phash": pa.array([value.hex() for value in hashes.values()], pa.string()),
+            "source_key": pa.array([f"{image}.png" for image in hashes], pa.string()),
             "parent_image_id": pa.nulls(len(hashes), pa.string()),
         }
     )
+    return OurImages(rows)
 
 
 def picture_hash(seed: str, flipped_bits: int = 0) -> bytes:

@@ -98,3 +98,23 @@ def test_hash_set_finds_its_keys_and_no_others():
     assert held.find(keys).tolist() == list(range(len(keys)))
     assert set(held.find(keys + np.uint64(2**63)).tolist()) == {-1}
     assert HashSet.of(keys[:0]).find(keys).max() == -1
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "rules"),
+    [
+        ("cot/vsr/000000534124.jpg", "000000534124", ["image_name"]),
+        ("X51007231275.jpg", "x51007231275", ["image_name"]),
+        ("a\\000000534124.JPG", "000000534124", ["image_name"]),
+        ("3.png", "3", []),
+        ("page-12.png", "page-12", []),
+        ("000000534125.jpg", "000000534124", []),
+    ],
+)
+def test_a_picture_that_is_not_there_is_known_by_its_number(
+    theirs: str, ours: str, rules: list[str]
+):
+    compared = comparison({"question": CITY, "unread": [theirs]})
+    rows = compared.images(images(**{ours: picture_hash(ours)})).rows.to_pylist()
+    assert [r["rule"] for r in rows] == rules
+    assert all(repr(theirs) in r["evidence"] for r in rows)

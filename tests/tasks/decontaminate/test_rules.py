@@ -7,6 +7,7 @@ import pytest
 
 from sightline.errors import UsageError
 from tasks.decontaminate.certificate import Certificate, parts_hash, verified
+from tasks.decontaminate.certificate_page import page
 from tasks.decontaminate.rules import Decision, Rule, rule_book, stored_book
 
 OUTCOMES = (
@@ -74,7 +75,7 @@ def test_a_changed_certificate_is_no_longer_verified():
 
 
 def test_a_lake_without_benchmarks_is_certified_as_not_compared():
-    text = Certificate(CONTENT, {"lake": "/a", "versions": {}}).markdown()
+    text = page(Certificate(CONTENT, {"lake": "/a", "versions": {}}))
     assert "Nothing was compared" in text
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tasks.decontaminate.compare import WORDS_VERSION
+from tasks.decontaminate.matches import WORDS_VERSION
 from tasks.text_keys.keys import ngrams
-from tests.tasks.decontaminate.made import CITY, comparison, edited, rules_found, samples
+from tests.tasks.decontaminate.made import CITY, comparison, edited, images, rules_found, samples
 
-NOTHING = pa.table({name: pa.nulls(0, pa.string()) for name in ("image_id", "pixel_sha", "phash")})
+NOTHING = images()
 
 
 def found(questions: list[str], *items: str, rules: tuple[str, ...] = ()) -> dict[str, set[str]]:

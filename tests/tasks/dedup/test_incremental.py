@@ -1,7 +1,9 @@
 """Settling with a memory of the last time: the rows are those of settling from nothing."""
 
+import os
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.lake.lake import Lake
 from infra.lake.objects import open_store
 from tasks.dedup.key_rows import key_rows
 from tasks.dedup.meeting import MeetingTexts
@@ -21,7 +24,7 @@ from tasks.dedup.rules import chain_rule
 from tasks.dedup.settle.columns import jaccard_of
 from tasks.dedup.settle.memory import Memory, NoMemory
 from tasks.dedup.settle.similarity import Jaccard
-from tasks.dedup.stored_memory import StoredMemory
+from tasks.dedup.stored_memory import FOLDER, StoredMemory, delete_abandoned
 from tasks.dedup.texts import TEXTS
 
 RULE = chain_rule(ChainDedupParams(similarity=0.6, leaders=2))
@@ -144,6 +147,38 @@ def test_state_that_cannot_be_used_means_settling_from_nothing(
     again = Run(rows, {}, memory)
     assert again.rows.equals(before.rows)
     assert again.compared_ids == before.compared_ids
+
+
+@pytest.mark.s3
+def test_state_in_a_bucket_saves_the_same_work(s3_lake: Lake):
+    rows = said(*WORDINGS[:6])
+    memory = StoredMemory(s3_lake.objects, "chain", RULE.algorithm)
+    before = Run(rows, {}, memory)
+    assert Run(rows, {}, memory).compared_ids == []
+    grown = Run(rows | {"more": said(WORDS, image="i1")["c00"]}, {}, memory)
+    assert grown.compared_ids == []
+    s3_lake.objects.put(memory.key, s3_lake.objects.get(memory.key)[:-1])
+    again = Run(rows, {}, memory)
+    assert again.rows.equals(before.rows)
+    assert again.compared_ids == before.compared_ids
+
+
+def test_states_of_rules_that_are_no_longer_used_are_deleted(tmp_path: Path):
+    objects = open_store(tmp_path)
+    for rule in ("first", "second", "third"):
+        Run(said(WORDS), {}, StoredMemory(objects, "chain", rule))
+    Run(said(WORDS), {}, StoredMemory(objects, "sample", "first"))
+    written = {found.key: found.modified for found in objects.list(FOLDER)}
+    for age, rule in enumerate(("third", "second", "first")):
+        then = written[StoredMemory(objects, "chain", rule).key] - timedelta(days=9 * age + 8)
+        os.utime(tmp_path / StoredMemory(objects, "chain", rule).key, (then.timestamp(),) * 2)
+    assert delete_abandoned(objects, min(written.values()) - timedelta(days=20)) == 1
+    assert delete_abandoned(objects, min(written.values()) - timedelta(days=7)) == 1
+    left = {found.key for found in objects.list(FOLDER)}
+    assert left == {
+        StoredMemory(objects, "chain", "third").key,
+        StoredMemory(objects, "sample", "first").key,
+    }
 
 
 def test_rules_do_not_share_a_state(tmp_path: Path):

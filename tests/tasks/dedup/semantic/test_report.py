@@ -73,6 +73,19 @@ def test_report_equal_vectors_meet_in_any_number_of_clusters():
     assert pairs(table) == {f"z{item}": item for item in ids}
 
 
+def test_report_of_groups_compares_only_within_them():
+    ids, embeddings = made(groups=1, copies=6)
+    table = semantic_report(ids, embeddings, PARAMS, groups=[0, 1, 0, 1, 2, 0])
+    assert pairs(table) == {ids[2]: ids[0], ids[3]: ids[1], ids[5]: ids[0]}
+
+
+def test_report_cosine_of_a_pair_is_the_same_whatever_else_is_compared():
+    ids, embeddings = made(groups=300, copies=2)
+    few = semantic_report(ids[:4], embeddings[:4], PARAMS)
+    many = {row["item_id"]: row for row in semantic_report(ids, embeddings, PARAMS).to_pylist()}
+    assert [many[row["item_id"]] for row in few.to_pylist()] == few.to_pylist()
+
+
 def test_report_zeros_are_like_nothing_and_no_rows_give_none():
     assert semantic_report(["a", "b"], np.zeros((2, 4)), PARAMS).num_rows == 0
     assert semantic_report([], np.zeros((0, 4)), PARAMS).num_rows == 0

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dedup.settle.kernels import PARITY_WORDS, parities
+from tasks.dedup.settle.kernels import PARITY_WORDS
 from tasks.dedup.settle.resolve import settle
+from tasks.dedup.settle.sets import parities
 from tasks.dedup.settle.similarity import Jaccard
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from tasks.dedup.settle.resolve import Settled, salted, settle
+from tasks.dedup.settle.resolve import Settled, settle
+from tasks.dedup.settle.salted import salted
 from tasks.dedup.settle.similarity import SKIP_RISK, Hamming, Jaccard
 from tests.tasks.dedup.settle import oracle
 from tests.tasks.dedup.settle.oracle import UNLIMITED

@@ -1,0 +1,85 @@
+"""An image encoder of transformers, such as DINOv2: knows torch, lives on a worker.
+
+The embedding is what the encoder pools (for DINOv2 its class token after the last norm, which its
+authors compare pictures by: arXiv:2304.07193, section 7.3), else its first token; of length 1.
+Missing tensors are an error here: `transformers` would fill them with noise and warn.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModel
+from transformers.utils import logging
+
+from sightline.errors import CheckpointError
+from tasks.dedup.copies.pictures import IMAGENET_MEAN, IMAGENET_STD, RGB
+
+Embeddings = npt.NDArray[np.float32]
+
+
+class ImageEmbeddingModel:
+    """A loaded encoder.
+
+    Attributes:
+        input_px: sides of the squares it is given.
+    """
+
+    def __init__(self, folder: Path, *, input_px: int, device: str = "auto") -> None:
+        on_gpu = torch.cuda.is_available() if device == "auto" else device != "cpu"
+        self._device = torch.device(device if device != "auto" else "cuda" if on_gpu else "cpu")
+        self._net = _load(folder)
+        self.input_px = input_px
+        _check_side(folder, self._net.config, input_px)
+        self._net.to(self._device).eval()
+        self._mean = torch.tensor(IMAGENET_MEAN, device=self._device) * 255
+        self._std = torch.tensor(IMAGENET_STD, device=self._device) * 255
+
+    @torch.inference_mode()
+    def embed(self, squares: Sequence[RGB]) -> Embeddings:
+        """Return (n, d) float32 of length 1, one per (input_px, input_px, 3) picture, n > 0."""
+        pixels = torch.from_numpy(np.stack(squares)).to(self._device)
+        normal = ((pixels.float() - self._mean) / self._std).permute(0, 3, 1, 2)
+        found = _pooled(self._net(pixel_values=normal.contiguous()))
+        return np.asarray(torch.nn.functional.normalize(found.float(), dim=1).cpu().numpy())
+
+
+def use_threads(threads: int) -> None:
+    """Limit the cores torch computes on in this process; 0 leaves them as they are."""
+    if threads > 0:
+        torch.set_num_threads(threads)
+
+
+def _pooled(output: Any) -> torch.Tensor:
+    """Return (n, d): convolutional networks pool to (n, d, 1, 1)."""
+    pooled: torch.Tensor | None = getattr(output, "pooler_output", None)
+    return output.last_hidden_state[:, 0] if pooled is None else pooled.flatten(1)
+
+
+def _check_side(folder: Path, config: Any, input_px: int) -> None:
+    patch = getattr(config, "patch_size", None)
+    if isinstance(patch, int) and input_px % patch:
+        msg = f"{folder}: expected a side that is a multiple of {patch} px, found {input_px}"
+        raise CheckpointError(msg)
+
+
+def _load(folder: Path) -> Any:
+    transformers_logging: Any = logging
+    transformers_logging.disable_progress_bar()  # a worker has no terminal
+    try:
+        loaded: Any = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
+        msg = f"{folder}: expected an image encoder of transformers: {exc}"
+        raise CheckpointError(msg) from exc
+    net, report = loaded
+    wrong = {name: sorted(map(str, report[name])) for name in ("missing_keys", "mismatched_keys")}
+    if any(wrong.values()) or net.main_input_name != "pixel_values":
+        msg = f"{folder}: not a whole image encoder ({net.config.model_type}): {wrong}"
+        raise CheckpointError(msg)
+    return net
