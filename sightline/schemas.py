@@ -4,8 +4,8 @@
       ▲           ▲             ▲                         runs       (every execution of a step)
       ├── depth_maps, segments ─┼── verdicts, pairs       ledger     (every paid call)
       ├── objects ◀── relations ├── duplicates            batches    (calls that wait for theirs)
-      └── image_keys            ├── text_keys, embeddings releases   (what was published)
-                                └── contamination ──▶ benchmarks
+      ├── image_keys            ├── text_keys, embeddings releases   (what was published)
+      └── depth_scores          └── contamination ──▶ benchmarks
 
 Views, the reference page, test factories and write-time checks derive from the contracts below.
 Within a version only nullable columns may be added; any other change is a new version.  Steps
@@ -376,6 +376,12 @@ OBJECTS: Final = Contract(
                 "Whether depth facts hold.",
                 unit="ok, too_small, flat, missing, sky, reflective",
             ),
+            _int(
+                "depth_rank",
+                "Rank by nearness among the objects of the picture whose depth holds, 1 nearest; "
+                "equal medians share a rank.",
+                null=True,
+            ),
         ]
     ),
 )
@@ -397,6 +403,44 @@ RELATIONS: Final = Contract(
                 "margin", "Distance to the opposite verdict.", unit="fraction or depth in [0, 1]"
             ),
             _text("status", "Whether the margin decides.", unit="decided, ambiguous"),
+        ]
+    ),
+)
+
+DEPTH_SCORES: Final = Contract(
+    name="depth_scores",
+    version=1,
+    grain="one measure of how far depth can be trusted, of one item under one condition",
+    key=("score_id",),
+    payload=pa.schema(
+        [
+            _text("score_id", "Content id of all that names the row."),
+            _text(
+                "audit",
+                "What depth is compared with: itself under noise, true depth, human labels.",
+                unit="noise, truth, human",
+            ),
+            _text("benchmark", "Folder of truth or labels by name; for noise the maps' part."),
+            _text("benchmark_sha", "Hash of what was compared with."),
+            _text("item_id", "Picture of the benchmark; for noise the part."),
+            _text("model", "Weights of the maps: hub id, folder name or `embedded`."),
+            _text("weights_sha", "sha256 of these weights."),
+            _text("preproc_id", "Fingerprint of the maps' preprocessing."),
+            _text("measure", "What was measured; the how-to on depth audits explains each."),
+            _text(
+                "pairs",
+                "Which pairs of objects it is over.",
+                null=True,
+                unit="decided, ambiguous, all",
+            ),
+            _real(
+                "noise_sd", "Standard deviation of the noise added.", null=True, unit="nearness"
+            ),
+            _real("bin_low", "Least margin or depth ratio of the pairs; they exceed it.", null=True),
+            _real("bin_high", "Greatest margin or depth ratio; null if open.", null=True),
+            _real("value", "The measure; null if it has none here.", null=True),
+            _int("n", "Pixels, pairs or objects it is over."),
+            _text("note", "What must be known to read it.", null=True),
         ]
     ),
 )
@@ -717,8 +761,8 @@ CONTRACTS: Final[dict[str, Contract]] = {
     c.name: c
     for c in (
         IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, EMBEDDINGS, DUPLICATES, DEPTH_MAPS, SEGMENTS,
-        OBJECTS, RELATIONS, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS, CONTAMINATION, LEDGER,
-        BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
+        OBJECTS, RELATIONS, DEPTH_SCORES, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS,
+        CONTAMINATION, LEDGER, BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
     )
 }  # fmt: skip
 """Every table by name, in the order data flows."""

@@ -63,6 +63,12 @@ with written as (
     from relations
     union
     select
+        'depth_scores' as table_name,
+        part,
+        run_id
+    from depth_scores
+    union
+    select
         'generations' as table_name,
         part,
         run_id

@@ -53,6 +53,11 @@ with keyed as (
     from relations
     union all
     select
+        'depth_scores' as table_name,
+        score_id as item_id
+    from depth_scores
+    union all
+    select
         'generations' as table_name,
         generation_id as item_id
     from generations

@@ -149,6 +149,18 @@ BREAKS: dict[str, dict[str, Break]] = {
         "object percentiles": changed("objects", 0, depth_p10=0.95),
         "ok without depth": changed("objects", 0, depth_median=None),
     },
+    "object_ranks": {
+        "order": changed("objects", 0, depth_rank=3),
+        "no depth": changed("objects", 0, depth_status="sky"),
+        "half ranked": changed("objects", 1, depth_rank=None),
+    },
+    "depth_score_ranges": {
+        "more than all": changed("depth_scores", 0, value=1.5),
+        "no number": changed("depth_scores", 4, value=float("nan")),
+        "noise without level": changed("depth_scores", 0, noise_sd=None),
+        "unknown audit": changed("depth_scores", 4, audit="guess"),
+        "turned bin": changed("depth_scores", 0, bin_high=0.05),
+    },
     "runs_cover_parts": {"gone": changed("steps", 0, run_id="run9")},
 }
 
