@@ -5,7 +5,8 @@
       ├── depth_maps, segments ─┼── verdicts, pairs       ledger     (every paid call)
       ├── objects ◀── relations ├── duplicates            batches    (calls that wait for theirs)
       ├── image_keys            ├── text_keys, embeddings releases   (what was published)
-      └── depth_scores          └── contamination ──▶ benchmarks
+      ├── depth_scores          └── contamination ──▶ benchmarks
+      └── detections
 
 Views, the reference page, test factories and write-time checks derive from the contracts below.
 Within a version only nullable columns may be added; any other change is a new version.  Steps
@@ -338,13 +339,53 @@ SEGMENTS: Final = Contract(
             _text("image_id", "Key into `images`."),
             _int("segment_id", "From 1, largest first."),
             _text("model", "Weights used."),
-            _text("category", "Label of the model; null for class-agnostic masks.", null=True),
-            _real("score", "Mean confidence over the mask.", unit="[0, 1]"),
+            _text(
+                "category",
+                "Label of the model, or of the detection asked about; null if neither has one.",
+                null=True,
+            ),
+            _real(
+                "score",
+                "Confidence in the mask: mean over it, of its query, or the overlap predicted.",
+                unit="[0, 1]",
+            ),
             _box("box", "Tight box of the mask.", null=False, unit="fraction of image"),
             _int("area_px", "Mask area on the mask grid.", unit="px"),
             _text("mask_rle", "COCO compressed RLE counts (column-major)."),
             _int("mask_width", "Width of the mask grid.", unit="px"),
             _int("mask_height", "Height of the mask grid.", unit="px"),
+            _text("weights_sha", "sha256 of the weights file."),
+            _text("licence", "Licence of the weights.", null=True),
+            _text(
+                "prompt_kind",
+                "What the mask answers; null if nothing was asked about in particular.",
+                null=True,
+                unit="detection, sample",
+            ),
+            _text(
+                "prompt_id",
+                "The `detection_id`, or the first `sample_id` by name with this box.",
+                null=True,
+            ),
+            _box("prompt_box", "The box that was asked about.", unit="fraction of image"),
+        ]
+    ),
+)
+
+DETECTIONS: Final = Contract(
+    name="detections",
+    version=1,
+    grain="one box of one image that an open-vocabulary detector gave for a query",
+    key=("image_id", "detection_id"),
+    payload=pa.schema(
+        [
+            _text("image_id", "Key into `images`."),
+            _int("detection_id", "From 1, best score first."),
+            _text("model", "Weights used."),
+            _text("query", "What was looked for, as the recipe names it."),
+            _text("label", "What the model says it is, in words of the queries."),
+            _real("score", "Confidence.", unit="[0, 1]"),
+            _box("box", "Where it is, clipped to the image.", null=False, unit="fraction of image"),
             _text("weights_sha", "sha256 of the weights file."),
             _text("licence", "Licence of the weights.", null=True),
         ]
@@ -436,7 +477,7 @@ DEPTH_SCORES: Final = Contract(
             _real(
                 "noise_sd", "Standard deviation of the noise added.", null=True, unit="nearness"
             ),
-            _real("bin_low", "Least margin or depth ratio of the pairs; they exceed it.", null=True),
+            _real("bin_low", "Margin or depth ratio that the pairs exceed.", null=True),
             _real("bin_high", "Greatest margin or depth ratio; null if open.", null=True),
             _real("value", "The measure; null if it has none here.", null=True),
             _int("n", "Pixels, pairs or objects it is over."),
@@ -760,8 +801,8 @@ RELEASES: Final = Contract(
 CONTRACTS: Final[dict[str, Contract]] = {
     c.name: c
     for c in (
-        IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, EMBEDDINGS, DUPLICATES, DEPTH_MAPS, SEGMENTS,
-        OBJECTS, RELATIONS, DEPTH_SCORES, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS,
+        IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, EMBEDDINGS, DUPLICATES, DEPTH_MAPS, DETECTIONS,
+        SEGMENTS, OBJECTS, RELATIONS, DEPTH_SCORES, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS,
         CONTAMINATION, LEDGER, BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
     )
 }  # fmt: skip
