@@ -45,6 +45,12 @@ with written as (
     from depth_maps
     union
     select
+        'detections' as table_name,
+        part,
+        run_id
+    from detections
+    union
+    select
         'segments' as table_name,
         part,
         run_id

@@ -38,6 +38,11 @@ with keyed as (
     from depth_maps
     union all
     select
+        'detections' as table_name,
+        concat_ws(' / ', image_id, detection_id) as item_id
+    from detections
+    union all
+    select
         'segments' as table_name,
         concat_ws(' / ', image_id, segment_id) as item_id
     from segments

@@ -35,7 +35,12 @@ def healthy() -> Rows:
             {"image_id": image, "model": "m", "lo": 0.0, "hi": 2.0, "p2": 0.1, "p98": 1.9}
             for image in (IMAGE_A, IMAGE_B)
         ],
-        "segments": [{"image_id": IMAGE_A, "segment_id": n, "box": VIEW} for n in (1, 2)],
+        "detections": [{"image_id": IMAGE_A, "detection_id": 1, "box": VIEW, "query": "cup"}],
+        "segments": [
+            {"image_id": IMAGE_A, "segment_id": 1, "box": VIEW}
+            | {"prompt_kind": "detection", "prompt_id": "1", "prompt_box": VIEW},
+            {"image_id": IMAGE_A, "segment_id": 2, "box": VIEW},
+        ],
         "objects": [_thing(1, "cup", 0.9), _thing(2, "table", 0.4)],
         "relations": [
             _relation(1, "in_front_of", 2),

@@ -7,7 +7,7 @@ import pytest
 
 from sightline.errors import Failure
 from sightline.schemas import CONTRACTS
-from tests.sql.healthy import healthy
+from tests.sql.healthy import IMAGE_B, healthy
 from tests.sql.lake_tables import SQL, Rows, answer, connect
 
 CHECKS = {path.stem: path for path in sorted((SQL / "checks").glob("*.sql"))}
@@ -69,11 +69,20 @@ BREAKS: dict[str, dict[str, Break]] = {
     },
     "facts_have_image": {
         "depth": changed("depth_maps", 0, image_id="i9"),
-        "segment": changed("segments", 0, image_id="i9"),
+        "detection": changed("detections", 0, image_id="i9"),
+        "segment": changed("segments", 1, image_id="i9"),
         "object": changed("objects", 0, image_id="i9"),
         "relation": changed("relations", 0, image_id="i9"),
         "crop": changed("images", 2, parent_image_id="i9"),
         "view": changed("generations", 0, view_image_id="i9"),
+    },
+    "segments_answer_prompts": {
+        "gone": changed("segments", 0, prompt_id="7"),
+        "other image": changed("detections", 0, image_id=IMAGE_B),
+        "no kind": changed("segments", 0, prompt_kind=None),
+        "unknown kind": changed("segments", 0, prompt_kind="guess"),
+        "no item": changed("segments", 0, prompt_id=None),
+        "no box": changed("segments", 0, prompt_box=None),
     },
     "relations_have_objects": {
         "subject": changed("relations", 0, subject_object_id=7),
@@ -107,6 +116,8 @@ BREAKS: dict[str, dict[str, Break]] = {
         "three numbers": changed("samples", 0, boxes=[[0.0, 0.0, 10.0]]),
         "turned": changed("objects", 0, box=[0.8, 0.2, 0.2, 0.8]),
         "pixels as fractions": changed("segments", 0, box=[1.0, 2.0, 30.0, 40.0]),
+        "prompt": changed("segments", 0, prompt_box=[0.8, 0.2, 0.2, 0.8]),
+        "detection": changed("detections", 0, box=[0.2, 0.2, 0.8, 1.1]),
         "not a number": changed("steps", 1, box=[0.0, 0.0, float("nan"), 1.0]),
         "null corner": changed("steps", 1, box_original=[0.0, 0.0, None, 1.0]),
         "negative view": changed("generations", 0, view_box=[-0.1, 0.0, 1.0, 1.0]),
