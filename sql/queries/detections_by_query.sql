@@ -29,5 +29,5 @@ group by
     detections.query
 order by
     boxes desc,
-    detections.model,
-    detections.query;
+    detections.model asc,
+    detections.query asc;
