@@ -21,6 +21,9 @@ PRECISIONS: Final = ("auto", "fp32", "bf16")
 AMPERE: Final = (8, 0)
 """Compute capability of the first GPUs that multiply bf16 in their matrix units."""
 
+CAST_LAYERS: Final = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
+"""Layers that autocast always computes in bf16."""
+
 Arrays = tuple[npt.NDArray[Any], ...]
 
 _cuda: Any = torch.cuda  # its classes are untyped
@@ -85,9 +88,17 @@ class Device:
         """Return the cores that a CPU computes on."""
         return torch.get_num_threads()
 
-    def place(self, net: Any) -> Any:
-        """Return `net` on the device: channels last, eval mode, compiled if so chosen."""
+    def place(self, net: Any, *, is_cast: bool = True) -> Any:
+        """Return `net` on the device: channels last, eval mode, compiled if so chosen.
+
+        Args:
+            net: in fp32.
+            is_cast: round the weights of linear and convolution layers to bf16 now, where that is
+                the precision; autocast would do the same before every pass.
+        """
         net = net.to(self.torch_device, memory_format=torch.channels_last).eval()
+        if is_cast and self.precision == "bf16":
+            _cast_weights(net)
         return torch.compile(net, dynamic=True) if self._is_compiled else net
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -164,6 +175,28 @@ class Device:
             torch.cuda.empty_cache()
 
 
+class InFullPrecision(torch.nn.Module):
+    """A layer kept out of autocast: bf16 has 8 bits where a stored map has 12."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self._layer = layer
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output in float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            out: torch.Tensor = self._layer(features.float())
+        return out
+
+
+def _cast_weights(module: torch.nn.Module) -> None:
+    for child in module.children():
+        if isinstance(child, CAST_LAYERS):
+            child.to(torch.bfloat16)
+        elif not isinstance(child, InFullPrecision):
+            _cast_weights(child)
+
+
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
     """Return what numpy can hold: it has no bf16."""
     return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
@@ -188,29 +221,3 @@ def _precision(device: torch.device) -> str:
         return "bf16" if torch.cuda.get_device_capability(device) >= AMPERE else "fp32"
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return "bf16" if known.get("avx512_bf16") or known.get("amx_bf16") else "fp32"
-
-
-def in_halves(
-    run: Callable[[Sequence[Any]], Results],
-    pictures: Sequence[Any],
-    on_halved: Callable[[int], None],
-) -> list[tuple[Sequence[Any], Results]]:
-    """Return the results of `pictures` in order, in as many passes as memory demands.
-
-    Args:
-        run: one pass.
-        pictures: of one shape.
-        on_halved: told the number of pictures of each pass that did not fit.
-
-    Raises:
-        torch.OutOfMemoryError: a picture alone does not fit.
-    """
-    try:
-        return [(pictures, run(pictures))]
-    except torch.OutOfMemoryError:
-        if len(pictures) == 1:
-            raise
-    on_halved(len(pictures))  # outside the handler, whose traceback keeps the tensors alive
-    middle = len(pictures) // 2
-    halves = (pictures[:middle], pictures[middle:])
-    return [done for half in halves for done in in_halves(run, half, on_halved)]

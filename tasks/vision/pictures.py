@@ -33,12 +33,14 @@ class Picture:
     """One row on its way to a network.
 
     Attributes:
+        row: its place in the batch.
         image_id: of the row.
         width: of the upright original, px.
         height: of the upright original, px.
         columns: other values of the input row, such as boxes that prompt the network.
     """
 
+    row: int
     image_id: str
     width: int
     height: int
