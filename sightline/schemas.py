@@ -169,6 +169,17 @@ IMAGES: Final = Contract(
             _text("licence", "Licence the source states.", null=True),
             _text("parent_image_id", "Image this is a crop of.", null=True),
             _box("crop_box", "Region of the parent.", unit="fraction of the parent"),
+            _text(
+                "origin_sha",
+                "sha256 of the file this image was made from (a video, a picture too large to "
+                "store); null where the file itself is stored.",
+                null=True,
+                unit="64 hex characters",
+            ),
+            _int("origin_width", "Width of the upright picture there.", null=True, unit="px"),
+            _int("origin_height", "Height of the upright picture there.", null=True, unit="px"),
+            _box("origin_box", "Region of it that this image shows.", unit="px of the origin"),
+            _real("origin_time_s", "Time of a video frame since the first.", null=True, unit="s"),
         ]
     ),
 )
@@ -474,9 +485,7 @@ DEPTH_SCORES: Final = Contract(
                 null=True,
                 unit="decided, ambiguous, all",
             ),
-            _real(
-                "noise_sd", "Standard deviation of the noise added.", null=True, unit="nearness"
-            ),
+            _real("noise_sd", "Standard deviation of the noise added.", null=True, unit="nearness"),
             _real("bin_low", "Margin or depth ratio that the pairs exceed.", null=True),
             _real("bin_high", "Greatest margin or depth ratio; null if open.", null=True),
             _real("value", "The measure; null if it has none here.", null=True),
