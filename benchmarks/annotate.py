@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.annotation.inputs import numbered, part_sizes, photos, synthetic, write_lake
 from benchmarks.annotation.job import Job
-from benchmarks.annotation.kill_proof import kill_proof
 from benchmarks.annotation.memory_proof import memory_proof
 from benchmarks.annotation.networks import MODELS, SIZES, TINY, write_checkpoint
 from benchmarks.annotation.rounds import Contender, medians, ratios, split, started
@@ -77,6 +76,8 @@ def main() -> None:
         if given.memory_rows:
             found["memory"] = memory_proof(given.memory_rows, folder, environment(given))
         elif given.kill:
+            from benchmarks.annotation.kill_proof import kill_proof  # noqa: PLC0415 - imports Ray
+
             found["kill"] = kill_proof(folder, given.images or 640)
         else:
             found |= compared(given, folder)

@@ -33,9 +33,7 @@ class BareForward:
         """Load the network and find the best batch of the most frequent shape."""
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._precision = job.precision
-        net = DepthAnythingForDepthEstimation.from_pretrained(
-            job.checkpoint, attn_implementation="sdpa"
-        )
+        net = DepthAnythingForDepthEstimation.from_pretrained(job.checkpoint)
         net = net.to(self._device, memory_format=torch.channels_last).eval()
         self._net: Any = torch.compile(net) if job.compiles else net
         self._shapes = shapes_of(job)

@@ -6,6 +6,9 @@ half the pixels of the official rule (ADR 0005).  `EqualPipeline` tells the proc
 the worker uses, picture by picture; everything else is the same.  Maps are dropped, not saved.
 """
 
+from pathlib import Path
+
+import torch
 from PIL import Image
 from transformers import pipeline
 
@@ -22,7 +25,6 @@ class Pipeline:
         """Load the network; the pipeline takes a GPU by itself where there is one."""
         self._pipe = pipeline(task="depth-estimation", model=job.checkpoint)
         self._job = job
-        self._pixels = 0
         processor = self._pipe.image_processor
         self.facts = {
             "processor": type(processor).__name__,
@@ -54,3 +56,9 @@ class EqualPipeline(Pipeline):
     """The same with as many pixels as the worker computes."""
 
     is_equal = True
+
+    def preprocessed(self, path: Path) -> torch.Tensor:
+        """Return what the network would see of a picture, (1, 3, H, W)."""
+        self._ask_for_size_of(str(path))
+        pixels: torch.Tensor = self._pipe.preprocess(str(path))["pixel_values"]
+        return pixels
