@@ -135,12 +135,32 @@ class SourceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The file an image was made from, where that file itself is not stored.
+
+    Attributes:
+        sha256: of the file: a video, or a picture too large to store.
+        width: of the upright picture in it, px.
+        height: of the upright picture in it, px.
+        box: the region of that picture which the image shows, px.
+        time_s: of a video frame, since the first frame.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    box: tuple[int, int, int, int]
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedImage:
     """An image with its bytes, or the reason why there are none."""
 
     ref: ImageRef
     data: bytes = b""
     problem: Problem | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
