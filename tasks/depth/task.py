@@ -10,7 +10,7 @@ from sightline.schemas import DEPTH_MAPS
 from tasks.depth.params import DepthParams
 from tasks.part_task import part_task
 
-DEPTH = ImageStep(Step(name="depth", version=1), DEPTH_MAPS, "tasks.depth.worker:DepthWorker")
+DEPTH = ImageStep(Step(name="depth", version=2), DEPTH_MAPS, "tasks.depth.worker:DepthWorker")
 
 
 @part_task(DEPTH.step.name)

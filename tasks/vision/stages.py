@@ -93,7 +93,7 @@ class _Group:
 
 
 _Wave = Sequence[_Group]
-_Outcome = list[Row] | RowFailure
+_Outcome = Sequence[Row] | RowFailure
 
 
 class Stages:
@@ -106,7 +106,7 @@ class Stages:
     def __init__(
         self,
         network: Network,
-        rows_of: Callable[[Picture, Any], list[Row]],
+        rows_of: Callable[[Picture, Any], Sequence[Row]],
         contract: Contract,
     ) -> None:
         """Start no thread yet.
