@@ -5,7 +5,7 @@ The numbers of the grid are those of SAM 2's own automatic mask generator (faceb
 an offset of 1 logit, boxes that overlap by more than 0.7 suppressed, no crops.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -70,8 +70,13 @@ class Prompt:
         }
 
 
-def prompt_of(row: dict[str, Any]) -> Prompt:
-    """Return the prompt that `row`, an element of `PROMPTS_COLUMN`, describes."""
+def prompts_of(columns: Mapping[str, Any]) -> list[Prompt] | None:
+    """Return the prompts that travel in a row's `PROMPTS_COLUMN`; None for the automatic grid."""
+    rows = columns.get(PROMPTS_COLUMN.name)
+    return None if rows is None else [_prompt_of(row) for row in rows]
+
+
+def _prompt_of(row: Mapping[str, Any]) -> Prompt:
     x0, y0, x1, y1 = row["box"]
     return Prompt(PromptKind(row["kind"]), row["id"], row["label"], (x0, y0, x1, y1))
 
