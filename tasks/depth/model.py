@@ -15,17 +15,18 @@ from infra.images.depth_codec import Direction
 from tasks.depth.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from tasks.vision.batching import BatchSizes
 from tasks.vision.device import Arrays, Device, InFullPrecision
+from tasks.vision.driven import DrivenNetwork
 from tasks.vision.loading import load_network
-from tasks.vision.pictures import RGB, Picture, Resample, Size
+from tasks.vision.pictures import Picture, Resample, Size
 from tasks.vision.pixels import Pixels
-from tasks.vision.runner import Pass, Refused, Runner
+from tasks.vision.runner import Runner
 
 PIXELS_PER_PASS: Final = {"cpu": 4 * 518 * 518, "cuda": 64 * 518 * 518}
 """A larger pass is not faster."""
 
 
-class DepthModel:
-    """A loaded network on its device; what `tasks.vision.stages` drives.
+class DepthModel(DrivenNetwork):
+    """A loaded network on its device; as `tasks.vision.stages` drives it.
 
     Attributes:
         kind: relative (arbitrary scale) or metric (metres).
@@ -62,43 +63,18 @@ class DepthModel:
         self._net: Any = device.place(net)
         pixels = Pixels(device, resample, IMAGENET_MEAN, IMAGENET_STD)
         sizes = BatchSizes(PIXELS_PER_PASS[device.torch_device.type])
-        self._runner = Runner(device, pixels, sizes)
-
-    @property
-    def is_overlapped(self) -> bool:
-        """Tell whether the device computes by itself while this process does other work."""
-        return self._runner.is_overlapped
-
-    @property
-    def threads(self) -> int:
-        """Return how many threads should decode and encode."""
-        return self._runner.threads
+        super().__init__(Runner(device, pixels, sizes))
 
     def size(self, width: int, height: int) -> Size:
         """Return (width, height) of the network's input for a picture."""
         return self.preprocessing.size(width, height)
 
-    def batch_size(self, size: Size) -> int:
-        """Return how many pictures of `size` a pass takes."""
-        return self._runner.batch_size(size)
-
-    def staged(self, rgb: RGB, size: Size) -> torch.Tensor:
-        """Return what is kept of a picture until its pass."""
-        return self._runner.staged(rgb, size)
-
-    def infer(
-        self, batch: Sequence[tuple[Picture, torch.Tensor]], size: Size
-    ) -> list[Pass | Refused]:
-        """Begin the passes over pictures of one shape; each says an (H, W) float32 map."""
-        return self._runner.infer(batch, size, self._compute, _maps)
-
-    def _compute(
-        self, pixels: torch.Tensor, pictures: Sequence[Picture]
-    ) -> tuple[torch.Tensor, ...]:
+    def compute(self, pixels: torch.Tensor, pictures: Sequence[Picture]) -> Sequence[torch.Tensor]:
+        """Return (N, H, W) maps."""
         del pictures
         return (self._net(pixel_values=pixels).predicted_depth,)
 
-
-def _maps(arrays: Arrays, pictures: Sequence[Picture]) -> Sequence[Any]:
-    del pictures
-    return list(arrays[0])
+    def said(self, arrays: Arrays, pictures: Sequence[Picture]) -> Sequence[Any]:
+        """Return an (H, W) float32 map per picture."""
+        del pictures
+        return list(arrays[0])
