@@ -46,7 +46,8 @@ class Worker(Protocol):
         """Return the payload rows of `batch`.
 
         A `SightlineError` stops the whole step.  Any other exception makes the pool split the
-        batch until the row that causes it stands alone.
+        batch until the row that causes it stands alone.  A worker whose attribute `is_concurrent`
+        is true is called with a second batch while it works on the first, from another thread.
         """
         ...
 
