@@ -100,6 +100,7 @@ def compared(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         side=given.side,
         precision=given.precision,
         batch=given.batch,
+        pool=given.pool,
         workers=given.workers,
         in_flight=given.in_flight,
         compiles=given.compile,
@@ -196,7 +197,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--compile", action="store_true", help="torch.compile, bare loop too.")
     parser.add_argument("--batch", type=int, default=0, help="Of the bare loop; 0: the best.")
-    parser.add_argument("--workers", type=int, default=1, help="Workers of the pool.")
+    parser.add_argument(
+        "--pool",
+        choices=("local", "ray"),
+        default="local",
+        help="Threads of one process, or processes, which share no interpreter lock.",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="Of the pool, sharing the GPU.")
     parser.add_argument("--parts", type=int, default=4, help="Parts the images lie in.")
     parser.add_argument("--in-flight", type=int, default=4, help="Parts worked on at once.")
     parser.add_argument("--repeat", type=int, default=3, help="Rounds.")

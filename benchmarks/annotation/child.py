@@ -7,7 +7,6 @@ Contenders thus take turns on one machine, and what drifts there hits all of the
 
 import json
 import os
-import resource
 import sys
 import time
 from importlib import import_module
@@ -19,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 
 from benchmarks.annotation.job import Job
+from benchmarks.measuring.process_tree import tree_cpu_s
 from benchmarks.measuring.stages import StageClock
 
 CONTENDERS: Final = {
@@ -64,9 +64,9 @@ def measured(contender: Any, *, samples: bool) -> dict[str, Any]:
     clock = StageClock(STAGES)
     if samples:
         clock.start()
-    cpu_s, began = used_cpu_s(), time.perf_counter()
+    cpu_s, began = tree_cpu_s(os.getpid()), time.perf_counter()
     images = contender.run()
-    seconds, used = time.perf_counter() - began, used_cpu_s() - cpu_s
+    seconds, used = time.perf_counter() - began, tree_cpu_s(os.getpid()) - cpu_s
     found = {"images": images, "seconds": seconds, "cpu_s": used}
     if samples:
         found["stages"] = clock.stop()
@@ -74,12 +74,6 @@ def measured(contender: Any, *, samples: bool) -> dict[str, Any]:
     if torch.cuda.is_available():
         found["gpu_peak_bytes"] = torch.cuda.max_memory_reserved()
     return found
-
-
-def used_cpu_s() -> float:
-    """Return user and system seconds of this process."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def device_facts() -> dict[str, Any]:

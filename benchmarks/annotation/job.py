@@ -20,7 +20,8 @@ class Job:
         side: least short side of the network's input, px.
         precision: fp32 or bf16.
         batch: pictures in one forward pass; 0 lets the contender choose.
-        workers: of the pool.
+        pool: local (threads of the contender's process) or ray (processes).
+        workers: of the pool; they share the cores, and the GPU if there is one.
         in_flight: parts worked on at once.
         compiles: whether the network goes through `torch.compile`.
     """
@@ -35,6 +36,7 @@ class Job:
     side: int
     precision: str
     batch: int = 0
+    pool: str = "local"
     workers: int = 1
     in_flight: int = 4
     compiles: bool = False

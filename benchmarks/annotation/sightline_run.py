@@ -5,21 +5,43 @@ pool in this process.  Every run begins with a fresh copy of the lake, made befo
 starts; the pool and its loaded network stay, as they do between the parts of a build.
 """
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
+from typing import Final
+
+import torch
 
 from benchmarks.annotation.job import Job
 from infra.annotation import annotate_images
 from infra.execution import PartResult, RunContext
 from infra.lake.lake import Lake
 from infra.pool.local_pool import LocalPool
+from infra.pool.services import ServingPool
 from infra.pool.workers import Placement
 from sightline.schemas import DEPTH_MAPS
 from tasks.depth.params import DepthParams
 from tasks.depth.task import DEPTH
+
+OBJECT_STORE_MB: Final = 2000
+"""Batches on their way to workers and back: many more than a laptop's default holds."""
+
+
+def opened(job: Job) -> ServingPool:
+    """Return the pool of a job; its workers share the cores and the GPU evenly."""
+    if job.pool == "local":
+        return LocalPool(Placement(workers=job.workers))
+    from infra.pool.ray_pool import RayPool, RaySetup  # noqa: PLC0415 - imports Ray
+
+    placement = Placement(
+        workers=job.workers,
+        num_cpus=len(os.sched_getaffinity(0)) / job.workers,
+        num_gpus=(torch.cuda.device_count() > 0) / job.workers,
+    )
+    return RayPool(placement, RaySetup(object_store_mb=OBJECT_STORE_MB))
 
 
 class SightlineRun:
@@ -28,13 +50,14 @@ class SightlineRun:
     def __init__(self, job: Job) -> None:
         """Open the pool and build its workers on a small part."""
         self._job = job
-        self._pool = LocalPool(Placement(workers=job.workers))
+        self._pool = opened(job)
         self._params = DepthParams(
             weights=job.checkpoint, input_px=job.side, precision=job.precision
         )
         self._numbers = count()
         self._fresh = self._copied()
         self.facts = {
+            "pool": job.pool,
             "workers": job.workers,
             "parts": len(job.parts),
             "parts_in_flight": job.in_flight,

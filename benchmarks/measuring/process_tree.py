@@ -70,6 +70,11 @@ class TreeMeter:
             self.usage.peak_rss_bytes = max(self.usage.peak_rss_bytes, total)
 
 
+def tree_cpu_s(pid: int) -> float:
+    """Return user and system seconds that the living processes of a tree have used so far."""
+    return sum(process.ticks for process in _tree(pid)) / TICKS_PER_S
+
+
 def growth(samples: Sequence[int]) -> float:
     """Return mean memory of the last quarter over that of the second: 1 is flat."""
     quarter = len(samples) // 4
