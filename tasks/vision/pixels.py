@@ -82,8 +82,12 @@ def resized_on_device(pixels: torch.Tensor, size: Size, resample: Resample) -> t
     width, height = size
     if planes.shape[1:] == (height, width):
         return planes
-    is_filtered = resample is Resample.ANTIALIAS
-    levels = functional.interpolate(
-        planes[None], size=(height, width), mode="bicubic", antialias=is_filtered
-    )[0]
-    return levels.clamp_(0, WHITE).round_() if is_filtered else levels
+    if resample is Resample.OFFICIAL:
+        return functional.interpolate(planes[None], size=(height, width), mode="bicubic")[0]
+    across = _filtered(planes, (planes.shape[1], width))  # Pillow rounds and clips in between
+    return _filtered(across, (height, width))
+
+
+def _filtered(planes: torch.Tensor, sides: tuple[int, int]) -> torch.Tensor:
+    levels = functional.interpolate(planes[None], size=sides, mode="bicubic", antialias=True)[0]
+    return levels.round_().clamp_(0, WHITE)
