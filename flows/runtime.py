@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.asking import Opened, chain_runner, open_asker
+from flows.dataset_parts import Referring
 from flows.lakes import ledger_home_of, open_lake_of, open_ledger_of
 from flows.recipe import Recipe
 from infra.embedded_teacher.names import is_embedded
@@ -144,7 +145,11 @@ class TeacherDesk:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The open resources of one run."""
+    """The open resources of one run.
+
+    Attributes:
+        referring: the parts of samples that refer to images of a part.
+    """
 
     settings: Settings
     context: RunContext
@@ -153,6 +158,7 @@ class Runtime:
     teacher: TeacherDesk
     asking: AskingWork
     open_runner: Callable[[], RunChain]
+    referring: Referring
 
 
 @contextmanager
@@ -174,7 +180,9 @@ def open_runtime(settings: Settings, recipe: Recipe, names: RunNames) -> Iterato
         desk = TeacherDesk(recipe, settings, ledger, pool)
         stack.callback(desk.close)
         asking = AskingWork(desk, desk, Places(_places(settings.teacher_concurrency)))
-        yield Runtime(settings, context, pool, ledger, desk, asking, desk.run_chains)
+        yield Runtime(
+            settings, context, pool, ledger, desk, asking, desk.run_chains, Referring(lake)
+        )
 
 
 def _places(calls_at_once: int) -> int:

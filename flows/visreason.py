@@ -29,6 +29,7 @@ from infra.teacher.budget import Caps
 from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
 from tasks.depth.task import annotate_depth
+from tasks.detect.task import detect_objects
 from tasks.distill.asks import templates
 from tasks.distill.live import DistillWork, PartInputs
 from tasks.distill.parse_task import parse_part
@@ -40,6 +41,7 @@ from tasks.ingest.task import ingest
 from tasks.ingest.work import IngestWork, known_rows
 from tasks.review.live import ReviewPart, ReviewWork
 from tasks.review.task import REVIEW_TASKS
+from tasks.segment.families import Prompts
 from tasks.segment.task import segment_images
 from tasks.verify.judge import Standard
 from tasks.verify.task import verify_part
@@ -248,9 +250,21 @@ def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) ->
     if steps.depth.enabled:
         depth = steps.depth.params
         keys.append(schedule.submit("depth", annotate_depth, part, depth, pool=pool))
+    detected = []
+    if steps.detect.enabled:
+        detect = steps.detect.params
+        detected = [schedule.submit("detect", detect_objects, part, detect, pool=pool)]
+        keys += detected
     if steps.segment.enabled:
         segment = steps.segment.params
-        keys.append(schedule.submit("segment", segment_images, part, segment, pool=pool))
+        asks_samples = segment.prompts is Prompts.SAMPLES
+        asking = {"samples": runtime.referring(part)} if asks_samples else {}
+        asked = detected if segment.prompts is Prompts.DETECTIONS else []
+        keys.append(
+            schedule.submit(
+                "segment", segment_images, part, segment, pool=pool, after=asked, **asking
+            )
+        )
     if steps.ground.enabled:
         ground = steps.ground.params
         keys.append(schedule.submit("ground", ground_objects, part, ground, after=list(keys)))
@@ -260,7 +274,8 @@ def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) ->
 def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
     """Return how many task runs the parts of a dataset take, ingest and dedup not counted."""
     steps = recipe.steps
-    per_image_part = sum(s.enabled for s in (steps.depth, steps.segment, steps.ground))
+    on_images = (steps.depth, steps.detect, steps.segment, steps.ground)
+    per_image_part = sum(step.enabled for step in on_images)
     per_chain_part = 2 + steps.verify.enabled + len(steps.reviews()) + steps.dedup_chains.enabled
     per_writer = per_chain_part if steps.distill.enabled else 0
     per_sample_part = per_writer * len(steps.distill.params.writers())

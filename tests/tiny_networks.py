@@ -43,12 +43,12 @@ def sam2(folder: Path, *, image_px: int = 64, as_video: bool = False) -> Path:
     backbone = Sam2HieraDetConfig(
         hidden_size=8,
         image_size=[image_px, image_px],
-        blocks_per_stage=[1, 1, 1, 1],
+        blocks_per_stage=[1, 1, 2, 1],
         embed_dim_per_stage=[8, 16, 32, 64],
         num_attention_heads_per_stage=[1, 1, 2, 2],
-        window_size_per_stage=[4, 4, 4, 2],
+        window_size_per_stage=[4, 4, 4, 4],
         window_positional_embedding_background_size=[4, 4],
-        global_attention_blocks=[2],
+        global_attention_blocks=[3],
     )
     vision = Sam2VisionConfig(
         backbone_config=backbone,
@@ -182,3 +182,74 @@ def clip_tokenizer(length: int, pad: str = "!") -> Any:
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {word: number for number, word in enumerate(words)}
     return CLIPTokenizer(vocab=vocabulary, merges=[], pad_token=pad, model_max_length=length)
+
+
+def owlv2(folder: Path, *, image_px: int = 64) -> Path:
+    from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2TextConfig
+    from transformers import Owlv2VisionConfig
+
+    torch.manual_seed(5)
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    tokenizer = clip_tokenizer(16)
+    text = Owlv2TextConfig(
+        **small,
+        num_attention_heads=2,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=32,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    vision = Owlv2VisionConfig(**small, num_attention_heads=2, image_size=image_px, patch_size=8)
+    config = Owlv2Config(
+        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=16
+    )
+    net = Owlv2ForObjectDetection(config)
+    spread(net, gain=2.0)
+    tokenizer.save_pretrained(folder)
+    return save(net, folder)
+
+
+def grounding_dino(folder: Path) -> Path:
+    from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
+
+    torch.manual_seed(6)
+    tokenizer = bert_tokenizer()
+    text = {
+        "model_type": "bert",
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "vocab_size": 1200,
+    }
+    config = GroundingDinoConfig(
+        backbone_config=_swin(out_features=["stage2", "stage3", "stage4"]),
+        text_config=text,
+        d_model=32,
+        encoder_layers=1,
+        encoder_ffn_dim=16,
+        encoder_attention_heads=2,
+        decoder_layers=2,
+        decoder_ffn_dim=16,
+        decoder_attention_heads=2,
+        num_queries=20,
+        max_text_len=24,
+    )
+    net = GroundingDinoForObjectDetection(config)
+    for head in net.bbox_embed:
+        nn.init.normal_(head.layers[-1].weight, std=0.5)
+        nn.init.normal_(head.layers[-1].bias, std=0.5)
+    tokenizer.save_pretrained(folder)
+    return save(net, folder)
+
+
+def bert_tokenizer() -> Any:
+    """Return a BERT tokenizer whose special tokens have the published numbers."""
+    from transformers import BertTokenizer
+
+    words = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: "."}
+    words |= {1029: "?"} | {1030 + n: chr(ord("a") + n) for n in range(26)}
+    words |= {1060 + n: "##" + chr(ord("a") + n) for n in range(26)}
+    words |= {1090: "red", 1091: "mug", 1092: "blue", 1093: "box", 1094: "dog"}
+    vocabulary = {words.get(n, f"[unused{n}]"): n for n in range(1100)}
+    return BertTokenizer(vocab=vocabulary)

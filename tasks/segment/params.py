@@ -21,6 +21,7 @@ class SegmentParams:
         min_area_frac: least area of a segment, as a share of the grid; masks of boxes are kept
             whatever their size.
         max_segments: most segments of one picture, the largest are kept; masks of boxes all are.
+        precision: `auto` (bf16 where the device multiplies it natively), `fp32` or `bf16`.
         prompts: what a promptable network is asked about: a grid of points, the boxes of step
             `detect`, or the boxes of samples that refer to the image; `auto` is the grid.
         task: what a universal network is asked for.
@@ -38,6 +39,7 @@ class SegmentParams:
     input_px: int = 512
     min_area_frac: float = 0.001
     max_segments: int = 32
+    precision: str = "auto"
     prompts: Prompts = Prompts.AUTO
     task: Task = Task.PANOPTIC
     min_score: float = 0.5

@@ -50,9 +50,7 @@ class DrivenNetwork(ABC):
         """Return the network's input for a picture."""
 
     @abstractmethod
-    def compute(
-        self, pixels: torch.Tensor, pictures: Sequence[Picture]
-    ) -> Sequence[torch.Tensor]:
+    def compute(self, pixels: torch.Tensor, pictures: Sequence[Picture]) -> Sequence[torch.Tensor]:
         """Return tensors on the device for (N, 3, H, W) pixels and their pictures."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What a checkpoint says about itself beside its weights: `config.json`, `preprocessor_config.json`.
+"""What a checkpoint says about itself: its `config.json` and `preprocessor_config.json`.
 
 Published checkpoints state the means that they were trained with; most are ImageNet's, some are
 not (BEiT, OWLv2).

@@ -17,7 +17,7 @@ from transformers import Sam2Model
 
 from infra.images.suppression import keep_best
 from tasks.segment.families import PROMPTABLE_TYPES
-from tasks.segment.masks import MaskStack
+from tasks.segment.masks import MaskStack, Segment, segments_of_masks
 from tasks.segment.preprocess import MaskRule
 from tasks.segment.prompting import (
     PROMPTS_AT_ONCE,
@@ -36,8 +36,8 @@ from tasks.vision.published import statistics
 from tasks.vision.resampling import BILINEAR, ResampledPixels
 from tasks.vision.runner import Runner
 
-MOST_PIXELS: Final = 8 * 1024 * 1024
-"""Pixels of a pass beyond which it gets no faster [I]."""
+PIXELS_PER_PASS: Final = {"cpu": 1024 * 1024, "cuda": 16 * 1024 * 1024}
+"""A larger pass is not faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,17 @@ class PromptableNetwork(DrivenNetwork):
         self.input_px = int(net.config.prompt_encoder_config.image_size)
         for part in (net.shared_image_embedding, net.prompt_encoder):
             part.forward = _in_full_precision(part.forward, device.torch_device.type)
-        self._net = device.place(net)
+        self._net: Any = device.place(net)
         self._rule, self._masks = rule, masks
         points = torch.from_numpy(grid_points(rule.points) * self.input_px)
         self._points = points.to(device.torch_device)
         pixels = ResampledPixels(device, BILINEAR, *statistics(folder))
-        super().__init__(Runner(device, pixels, BatchSizes(MOST_PIXELS)))
+        sizes = BatchSizes(PIXELS_PER_PASS[device.torch_device.type])
+        super().__init__(Runner(device, pixels, sizes))
 
-    def size(self, width: int, height: int) -> Size:  # noqa: ARG002 - the square holds any picture
+    def size(self, width: int, height: int) -> Size:
         """Return the network's square, to which every picture is stretched."""
+        del width, height
         return (self.input_px, self.input_px)
 
     def compute(self, pixels: torch.Tensor, pictures: Sequence[Picture]) -> list[torch.Tensor]:
@@ -95,6 +97,10 @@ class PromptableNetwork(DrivenNetwork):
     def said(self, arrays: Arrays, pictures: Sequence[Picture]) -> list[MaskStack]:
         """Return the masks of each picture."""
         return [MaskStack(*arrays[2 * n : 2 * n + 2]) for n in range(len(pictures))]
+
+    def segments(self, picture: Picture, said: MaskStack) -> list[Segment]:
+        """Return the segments of one picture, largest first."""
+        return segments_of_masks(said, (), self._masks, prompts_of(picture.columns))
 
     def _found(self, embedding: list[torch.Tensor], picture: Picture) -> _Found:
         grid = self._masks.size(picture.width, picture.height)
@@ -124,7 +130,9 @@ class PromptableNetwork(DrivenNetwork):
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield (n, masks, h, w) logits and (n, masks) predicted IoU, some prompts at a time."""
         for some in prompts.split(PROMPTS_AT_ONCE):
-            asked = {"input_boxes": some.transpose(0, 1)} if are_boxes else {"input_points": some[None]}
+            asked = (
+                {"input_boxes": some.transpose(0, 1)} if are_boxes else {"input_points": some[None]}
+            )
             out = self._net(image_embeddings=embedding, multimask_output=not are_boxes, **asked)
             yield out.pred_masks[0].float(), out.iou_scores[0].float()
 

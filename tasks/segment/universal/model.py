@@ -14,7 +14,8 @@ from transformers import AutoModelForUniversalSegmentation, AutoTokenizer
 
 from sightline.errors import CheckpointError
 from tasks.segment.families import UNIVERSAL_TYPES, Task
-from tasks.segment.masks import LabelMap, MaskStack
+from tasks.segment.masks import LabelMap, MaskStack, Segment, segments_of, segments_of_masks
+from tasks.segment.preprocess import MaskRule
 from tasks.segment.universal.combine import instances, panoptic, semantic
 from tasks.segment.universal.fuse import fused
 from tasks.segment.universal.preprocess import QueryRule, input_size
@@ -27,8 +28,8 @@ from tasks.vision.published import statistics
 from tasks.vision.resampling import BILINEAR, ResampledPixels
 from tasks.vision.runner import Runner
 
-MOST_PIXELS: Final = 8 * 800 * 1088
-"""Pixels of a pass beyond which it gets no faster [I]."""
+PIXELS_PER_PASS: Final = {"cpu": 800 * 1088, "cuda": 16 * 800 * 1088}
+"""A larger pass is not faster."""
 
 EXPECTED: Final = "a universal segmenter"
 
@@ -36,17 +37,14 @@ EXPECTED: Final = "a universal segmenter"
 class UniversalNetwork(DrivenNetwork):
     """A loaded network; `names` holds its labels by index."""
 
-    def __init__(
-        self, folder: Path, device: Device, rule: QueryRule, fuse: Sequence[str], input_px: int
-    ) -> None:
+    def __init__(self, folder: Path, device: Device, rule: QueryRule, masks: MaskRule) -> None:
         """Load.
 
         Args:
             folder: of the checkpoint.
             device: to compute on.
-            rule: which queries become segments; its `fused` are set from `fuse`.
-            fuse: names of labels.
-            input_px: short side of the input.
+            rule: which queries become segments.
+            masks: short side of the input, and what becomes a segment.
 
         Raises:
             CheckpointError: not a whole universal network, or it lacks a label to fuse.
@@ -56,16 +54,24 @@ class UniversalNetwork(DrivenNetwork):
         )
         labels: dict[int, str] = net.config.id2label
         self.names = tuple(labels[i] for i in range(len(labels)))
-        self._rule = QueryRule(rule.task, rule.min_score, _numbers(self.names, fuse, folder))
-        self._input_px = input_px
+        self._rule, self._masks = rule, masks
+        self._fused = _numbers(self.names, rule.fuse, folder)
         self._told = _told(net, folder, rule.task, device)
-        self._net = device.place(net)
+        self._net: Any = device.place(net)
         pixels = ResampledPixels(device, BILINEAR, *statistics(folder))
-        super().__init__(Runner(device, pixels, BatchSizes(MOST_PIXELS)))
+        sizes = BatchSizes(PIXELS_PER_PASS[device.torch_device.type])
+        super().__init__(Runner(device, pixels, sizes))
 
     def size(self, width: int, height: int) -> Size:
         """Return the network's input for a picture, which is also the grid of its masks."""
-        return input_size(width, height, self._input_px)
+        return input_size(width, height, self._masks.input_px)
+
+    def segments(self, picture: Picture, said: LabelMap | MaskStack) -> list[Segment]:
+        """Return the segments of one picture, largest first."""
+        del picture
+        if isinstance(said, LabelMap):
+            return segments_of(said.labels, said.scores, self.names, self._masks)
+        return segments_of_masks(fused(said, self._fused), self.names, self._masks)
 
     def compute(self, pixels: torch.Tensor, pictures: Sequence[Picture]) -> list[torch.Tensor]:
         """Return the combined masks of each picture.
@@ -83,17 +89,12 @@ class UniversalNetwork(DrivenNetwork):
             for tensor in self._combined(classes.float(), masks.float(), size)
         ]
 
-    def said(
-        self, arrays: Arrays, pictures: Sequence[Picture]
-    ) -> list[LabelMap] | list[MaskStack]:
+    def said(self, arrays: Arrays, pictures: Sequence[Picture]) -> list[LabelMap] | list[MaskStack]:
         """Return the label map or the masks of each picture."""
         if self._rule.task is Task.SEMANTIC:
             return [LabelMap(*arrays[2 * n : 2 * n + 2]) for n in range(len(pictures))]
         stacks = (arrays[3 * n : 3 * n + 3] for n in range(len(pictures)))
-        return [
-            fused(MaskStack(inside, scores, labels), self._rule.fused)
-            for inside, labels, scores in stacks
-        ]
+        return [MaskStack(inside, scores, labels) for inside, labels, scores in stacks]
 
     def _combined(
         self, classes: torch.Tensor, masks: torch.Tensor, size: tuple[int, int]

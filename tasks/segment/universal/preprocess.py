@@ -28,12 +28,12 @@ class QueryRule:
     Attributes:
         task: what the masks are combined to.
         min_score: least score of a segment.
-        fused: numbers of the labels whose panoptic segments are one.
+        fuse: names of the labels whose panoptic segments are one.
     """
 
     task: Task
     min_score: float
-    fused: frozenset[int] = frozenset()
+    fuse: tuple[str, ...] = ()
 
 
 def input_size(width: int, height: int, shortest_px: int) -> tuple[int, int]:
