@@ -4,8 +4,8 @@ Widths, depths and tapped layers are those of the published configurations (`con
 `depth-anything/Depth-Anything-V2-{Small,Base,Large}-hf`; the same figures stand in
 `model_configs` of the official `Depth-Anything-V2/run.py`), and so is the preprocessor beside
 them, which transformers' own pipeline reads.  The values are not quite arbitrary: layers of the
-head average over their window and the last is lifted above its ReLU, so that maps are smooth and
-not flat.  Noise would take longer to store than depth does, and an empty map no time at all.
+head average over their window and the last adds what is not negative, so that maps are smooth and
+not cut off.  Noise would take longer to store than depth does, and an empty map no time at all.
 """
 
 import json
@@ -137,7 +137,7 @@ def _write_random(size: Size, folder: Path) -> None:
         for name, tensor in network.named_parameters():
             if "neck" in name or "head" in name:
                 _spread(tensor)
-        network.head.conv3.bias.fill_(4.0)  # above the ReLU behind it
+        network.head.conv3.weight.abs_()  # its inputs are not negative, so neither is the map
     network.save_pretrained(folder)
 
 
