@@ -128,6 +128,7 @@ def test_embedded_teacher_starts_without_any_engine(repo_root: Path):
         "decontaminate",
         "dedup",
         "depth",
+        "depth_audit",
         "detect",
         "distill",
         "ground",
