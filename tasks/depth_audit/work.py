@@ -8,7 +8,7 @@ side, and the same audit again computes nothing.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Generic, TypeVar
@@ -26,7 +26,7 @@ from tasks.depth_audit.folders import Folder, HumanLabel
 from tasks.depth_audit.noise import disturbed
 from tasks.depth_audit.params import NoiseParams, TruthParams
 from tasks.depth_audit.pictures import label_scores, truth_scores
-from tasks.depth_audit.scores import Audit, Subject, score_rows
+from tasks.depth_audit.scores import Audit, Score, Subject, score_rows
 from tasks.depth_audit.truth_rows import TruthRow, TruthRowError
 from tasks.ground.rules import GroundParams
 
@@ -195,13 +195,13 @@ class FolderWork(Generic[T]):
 
     def _scored(self, row: T, depth_map: Row, segments: Sequence[Row]) -> Produced:
         subject = _subject(self.audit, (self.folder.name, self.sha, row.item_id), depth_map)
+        return Produced(DEPTH_SCORES, score_rows(subject, self._scores(row, depth_map, segments)))
+
+    def _scores(self, row: T, depth_map: Row, segments: Sequence[Row]) -> Iterable[Score]:
         if isinstance(row, TruthRow):
-            scores = truth_scores(
-                row, self.folder.read(row.depth), depth_map, segments, self.ground, self.params
-            )
-        else:
-            scores = label_scores(row, self.folder.read(row.image), depth_map)
-        return Produced(DEPTH_SCORES, score_rows(subject, scores))
+            data = self.folder.read(row.depth)
+            return truth_scores(row, data, depth_map, segments, self.ground, self.params)
+        return label_scores(row, self.folder.read(row.image), depth_map)
 
 
 def truth_files(row: TruthRow) -> tuple[str, ...]:
