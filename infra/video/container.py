@@ -1,7 +1,7 @@
 """Opens a video that nobody vouches for: known formats and decoders only, from an open file.
 
-libav would follow what a file names (playlists, references, addresses) and guess at anything.  So it
-gets an open file instead of a path, no protocol to open another, and a list of demuxers and
+libav would follow what a file names (playlists, references, addresses) and guess at anything.  So
+it gets an open file instead of a path, no protocol to open another, and a list of demuxers and
 decoders; a file that needs something else is refused with its name.  Sizes are limited before a
 decoder allocates anything.
 """

@@ -8,6 +8,7 @@ the lost one.  Frames are found by the time the container states, never by count
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from fractions import Fraction
 from typing import BinaryIO, Final
 
 import av.error
@@ -54,6 +55,12 @@ class VideoCursor:
         self._passed.clear()
         self._stack.close()
         self._file.close()
+
+    @property
+    def pixel_shape(self) -> Fraction:
+        """Return the width of a stored pixel over its height; 1 where nothing sound is stated."""
+        stated = self.video.stream.sample_aspect_ratio
+        return stated if stated and stated > 0 else Fraction(1)
 
     def can_reach(self, pts: int, decoded_from: int) -> bool:
         """Return whether frame `pts` is at hand or ahead, with no nearer key frame to start at."""
@@ -179,7 +186,7 @@ class _Damage:
         self._hit.add(_time_of(packet))
 
     def before(self, packet: Packet) -> None:
-        """Note a packet about to be decoded; a key frame ends the damage for what is shown later."""
+        """Note a packet about to be decoded; a key frame ends the damage for what comes later."""
         if not self._is_open or not packet.size:
             return
         pts = _time_of(packet)

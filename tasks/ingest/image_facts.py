@@ -11,7 +11,7 @@ from infra.images.pixels import phash256, pixel_sha
 from sightline.errors import Failure
 from sightline.ids import image_id
 from tasks.ingest.folder import printable
-from tasks.ingest.source import LoadedImage, Problem, Statement
+from tasks.ingest.source import LoadedImage, Origin, Problem, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class ImageFacts:
     header: ImageHeader
     pixel_sha: str
     phash: str
+    origin: Origin | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -69,7 +70,9 @@ def measure(image: LoadedImage, limits: ImageLimits) -> ImageFacts | Problem:
     except ImageProblem as exc:
         return Problem(exc.code, exc.detail)
     rgb = decoded.rgb
-    return ImageFacts(found_id, image.data, decoded.header, pixel_sha(rgb), phash256(rgb))
+    return ImageFacts(
+        found_id, image.data, decoded.header, pixel_sha(rgb), phash256(rgb), image.origin
+    )
 
 
 def image_row(facts: ImageFacts, image: LoadedImage, statement: Statement) -> dict[str, Any]:
@@ -88,4 +91,17 @@ def image_row(facts: ImageFacts, image: LoadedImage, statement: Statement) -> di
         "source": statement.dataset,
         "source_key": printable(image.ref.name),
         "licence": statement.licence,
+        **_origin_columns(facts.origin),
+    }
+
+
+def _origin_columns(origin: Origin | None) -> dict[str, Any]:
+    if origin is None:
+        return {}
+    return {
+        "origin_sha": origin.sha256,
+        "origin_width": origin.width,
+        "origin_height": origin.height,
+        "origin_box": [float(side) for side in origin.box],
+        "origin_time_s": origin.time_s,
     }

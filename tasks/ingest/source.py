@@ -43,12 +43,12 @@ class RowRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Where the bytes of an image stand inside a table file.
+    """Where an image stands inside a file that holds many.
 
     Attributes:
         file: number of the file in the source.
-        start: byte offset of a JSON line, or number of a Parquet row group.
-        at: length of the line in bytes, or row within the group.
+        start: byte offset of a JSON line, number of a Parquet row group, or pts of a video frame.
+        at: length of the line in bytes, row within the group, or pts of the key frame.
         item: which image of the cell.
     """
 

@@ -1,0 +1,162 @@
+"""Videos nobody vouches for: cut, damaged, beyond limits, or no videos at all."""
+
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from infra.images.decode import decode
+from tasks.ingest.image_facts import ImageLimits
+from tasks.ingest.kinds import open_source
+from tasks.ingest.part import ingest_part
+from tasks.ingest.plan import Known, plan_parts
+from tests.tasks.ingest.clips import clip, number_of, sound
+from tests.tasks.ingest.ingested import Ingested, ingest
+
+EVERY_FRAME = {"fps": 25}
+
+
+def frames_of(path: Path, **options: Any) -> Ingested:
+    return ingest("video", {"path": str(path)} | EVERY_FRAME | options)
+
+
+def shown(found: Ingested) -> dict[int, int]:
+    """Return the number each frame shows, by the number its time says."""
+    pairs = zip(found.images["origin_time_s"], found.images["bytes"], strict=True)
+    return {round(t.as_py() * 25): number_of(decode(data.as_py()).rgb) for t, data in pairs}
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
+def test_video_cut_short_keeps_what_came_before_and_says_so(tmp_path: Path, name: str):
+    path = clip(tmp_path / name, times_ms=range(0, 4000, 40))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    found = frames_of(path)
+    assert found.codes["video_damaged"] >= 1
+    right = shown(found)
+    assert 20 < len(right) < 100
+    assert all(time == number % 64 for time, number in ((t % 64, n) for t, n in right.items()))
+
+
+def test_video_without_its_index_is_one_failure(tmp_path: Path):
+    path = clip(tmp_path / "a.mp4")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"moov", b"mooo", 1))
+    found = frames_of(path)
+    assert (found.codes, found.samples.num_rows) == ({"video_unreadable": 1}, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("codec", "name"), [("libx264", "a.mp4"), ("libvpx-vp9", "a.webm"), ("ffv1", "a.mkv")]
+)
+def test_video_damaged_frames_fail_and_those_given_are_right(
+    tmp_path: Path, codec: str, name: str, seed: int
+):
+    path = clip(tmp_path / name, codec, times_ms=range(0, 2400, 40), size=(256, 192))
+    whole = frames_of(path)
+    pixels = dict(zip(whole.images["origin_time_s"].to_pylist(),
+                      whole.images["pixel_sha"].to_pylist(), strict=True))  # fmt: skip
+    data = bytearray(path.read_bytes())
+    random = np.random.default_rng(seed)
+    at = int(random.integers(len(data) // 3, len(data) - 60))
+    data[at : at + 24] = random.bytes(24)
+    path.write_bytes(bytes(data))
+    found = frames_of(path)
+    assert found.images.num_rows < len(pixels), "24 random bytes harm some frame"
+    assert set(found.codes) <= {"video_damaged"}
+    assert found.images.num_rows > 0
+    if codec == "ffv1":  # the only one whose frames carry a checksum
+        for row in found.images.to_pylist():
+            assert row["pixel_sha"] == pixels[row["origin_time_s"]]
+
+
+def test_video_sound_alone_has_no_frames(tmp_path: Path):
+    found = frames_of(sound(tmp_path / "a.mp4"))
+    assert found.codes == {"video_unsupported": 1}
+    assert "audio" in found.failures["detail"][0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("empty.mp4", b"", "video_unreadable"),
+        ("text.mp4", b"no video at all\n" * 999, "video_unreadable"),
+        ("zeros.avi", bytes(100_000), "video_unreadable"),
+        ("list.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "video_unsupported"),
+        ("play.ts", b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n"
+         b"#EXT-X-ENDLIST\n", "video_unreadable"),
+    ],
+)  # fmt: skip
+def test_video_files_that_are_none_are_typed_failures(
+    tmp_path: Path, name: str, data: bytes, code: str
+):
+    clip(tmp_path / "good.mp4")
+    (tmp_path / name).write_bytes(data)
+    found = frames_of(tmp_path)
+    assert (found.codes, found.samples.num_rows) == ({code: 1}, 30)
+
+
+def test_video_image_under_a_video_suffix_is_unsupported(tmp_path: Path, picture: Any):
+    (tmp_path / "a.mp4").write_bytes(picture())
+    assert frames_of(tmp_path).codes == {"video_unsupported": 1}
+
+
+def test_video_codec_outside_the_list_is_named(tmp_path: Path):
+    found = frames_of(clip(tmp_path / "a.avi", "rawvideo", times_ms=[0, 40]))
+    assert found.codes == {"video_unsupported": 1}
+    assert "rawvideo" in found.failures["detail"][0].as_py()
+
+
+def test_video_reordered_frames_without_times_are_unsupported(tmp_path: Path):
+    found = frames_of(clip(tmp_path / "a.avi", "libx264", bf=2))
+    assert found.codes == {"video_unsupported": 1}
+    assert "remux" in found.failures["detail"][0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        ({"max_frame_pixels": 96 * 64 - 1}, "video_too_large"),
+        ({"max_seconds": 1.0}, "video_too_large"),
+        ({"max_file_frames": 29}, "video_too_large"),
+        ({"max_bytes": 1000}, "video_too_large"),
+    ],
+)
+def test_video_beyond_a_limit_is_refused(tmp_path: Path, limit: dict[str, Any], code: str):
+    found = frames_of(clip(tmp_path / "a.mp4"), **limit)
+    assert (found.codes, found.samples.num_rows) == ({code: 1}, 0)
+
+
+def test_video_link_out_of_the_folder_is_refused(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    clip(tmp_path / "out.mp4")
+    (tmp_path / "in" / "a.mp4").symlink_to(tmp_path / "out.mp4")
+    assert frames_of(tmp_path / "in").codes == {"path_outside_source": 1}
+
+
+def test_video_changed_after_listing_is_a_failure_of_its_frames(tmp_path: Path):
+    path = clip(tmp_path / "a.mp4")
+    source = open_source("video", "data", {"path": str(path)} | EVERY_FRAME)
+    plans = plan_parts(source.rows(), Known(), name="data", part_rows=100)
+    clip(path, numbers=range(5, 35))
+    os.utime(path, (1, 1))
+    chunks = [c for p in plans for c in ingest_part(source, p, ImageLimits(), Known())]
+    codes = {code for c in chunks for code in c.failures["code"].to_pylist()}
+    assert (codes, sum(c.samples.num_rows for c in chunks)) == ({"video_unreadable"}, 0)
+
+
+def test_video_memory_stays_flat_over_a_long_clip(tmp_path: Path):
+    path = clip(tmp_path / "long.mp4", times_ms=range(0, 80_000, 40), size=(320, 240), gop=250)
+    source = open_source("video", "data", {"path": str(path)} | EVERY_FRAME)
+    (plan,) = plan_parts(source.rows(), Known(), name="data", part_rows=10_000)
+    peaks, rows = [], 0
+    for chunk in ingest_part(source, plan, ImageLimits(), Known(), threads=2):
+        rows += chunk.samples.num_rows
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert rows == 2000
+    assert len(peaks) >= 2
+    assert peaks[-1] - peaks[0] < 40_000, "KiB beyond the first chunk of 1,024 frames"
