@@ -16,6 +16,7 @@ import typer
 
 from flows.batch_commands import app as batch_app
 from flows.decontaminate_commands import certificate, decontaminate
+from flows.depth_audit_commands import depth_audit
 from flows.ledger_commands import app as ledger_app
 from sightline.errors import SightlineError, UsageError
 from sightline.teardown import mute_teardown
@@ -36,6 +37,7 @@ app.add_typer(batch_app, name="batch")
 app.add_typer(ledger_app, name="ledger")
 app.command()(decontaminate)
 app.command()(certificate)
+app.command()(depth_audit)
 
 Lake = Annotated[
     str | None,
