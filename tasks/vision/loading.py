@@ -5,7 +5,8 @@ are errors here, and so is a checkpoint of another kind.  Nothing is ever fetche
 is the business of `infra.checkpoints`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,12 +44,15 @@ def load_network(
     Raises:
         CheckpointError: not `expected`, or tensors are missing or misshapen.
     """
-    transformers_logging: Any = logging
-    transformers_logging.disable_progress_bar()  # a worker has no terminal
     try:
-        loaded: Any = auto_class.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        with _quiet():
+            loaded: Any = auto_class.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are in the report, with their names
+            )
     except LOAD_ERRORS as exc:
         msg = f"{folder}: expected {expected} that transformers can load: {exc}"
         raise CheckpointError(msg) from exc
@@ -61,9 +65,22 @@ def load_network(
     return net.float().eval()
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep `transformers` from printing what becomes an error here; a worker has no terminal."""
+    transformers_logging: Any = logging
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
 def _check_whole(folder: Path, expected: str, report: Any, untrained: tuple[str, ...]) -> None:
     missing = sorted(str(n) for n in report["missing_keys"] if not str(n).startswith(untrained))
-    misshapen = sorted(map(str, report["mismatched_keys"]))
+    misshapen = sorted(str(key[0]) for key in report["mismatched_keys"])
     if missing or misshapen:
         msg = (
             f"{folder}: not the whole of {expected}: "
