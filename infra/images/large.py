@@ -9,7 +9,7 @@ asked; what is opened here has its own limit, and its size is known before a pix
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,6 @@ from PIL import (
 
 from infra.images.decode import (
     MAX_BYTES,
-    DecodedImage,
     ImageHeader,
     ImageProblem,
     check_length,

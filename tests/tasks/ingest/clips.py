@@ -11,6 +11,8 @@ import numpy as np
 GREEN_STEP = 4
 SIZE = (96, 64)
 MS = Fraction(1, 1000)
+BIT_RATE = 4_000_000
+"""So much for a small picture that no codec blurs its colours."""
 
 
 def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -28,7 +30,7 @@ def number_of(rgb: np.ndarray, at: tuple[int, int] = (-8, -8)) -> int:
     return round(int(rgb[at][1]) / GREEN_STEP)
 
 
-def clip(
+def clip(  # noqa: PLR0913 - what a video can be
     path: Path,
     codec: str = "libx264",
     *,
@@ -48,6 +50,7 @@ def clip(
         stream = out.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = MS
+        stream.bit_rate = BIT_RATE
         if pixel_shape is not None:
             stream.codec_context.sample_aspect_ratio = pixel_shape
         if rotation:
@@ -72,5 +75,3 @@ def sound(path: Path) -> Path:
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path
-
-

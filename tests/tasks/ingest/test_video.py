@@ -1,7 +1,8 @@
-"""The video source, on clips that the tests write: codecs, containers, times, rotation, encoding."""
+"""The video source, on clips that the tests write: codecs, containers, times, rotation, bytes."""
 
 from collections.abc import Sequence
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,6 @@ def test_video_frame_says_where_it_comes_from(tmp_path: Path):
     found = ingest("video", {"path": str(path), "every_s": 1, "question": "What is it?",
                              "licence": "CC0-1.0", "split": "train"})  # fmt: skip
     image, sample = found.images.to_pylist()[1], found.samples.to_pylist()[1]
-    from hashlib import sha256
-
     assert image["origin_sha"] == sha256(path.read_bytes()).hexdigest()
     assert image["origin_box"] == [0.0, 0.0, 96.0, 64.0]
     assert image["origin_time_s"] == 1.0
@@ -134,9 +133,7 @@ def test_video_still_shot_gives_an_image_per_frame_with_the_same_pixels(tmp_path
 
 
 @pytest.mark.parametrize("encoding", ["jpeg", "png"])
-def test_video_again_in_other_parts_and_threads_gives_the_same_bytes(
-    tmp_path: Path, encoding: str
-):
+def test_video_again_in_other_parts_and_threads_gives_the_same_bytes(tmp_path: Path, encoding: str):
     options = {"path": str(clip(tmp_path / "a.mp4")), "fps": 25, "encoding": encoding}
     one = ingest("video", options, threads=1)
     many = ingest("video", options, threads=4, part_rows=7)

@@ -80,6 +80,14 @@ def test_video_sound_alone_has_no_frames(tmp_path: Path):
     assert "audio" in found.failures["detail"][0].as_py()
 
 
+PLAYLIST = b"""#EXTM3U
+#EXT-X-TARGETDURATION:9
+#EXTINF:9,
+http://127.0.0.1:9/a.ts
+#EXT-X-ENDLIST
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "data", "code"),
     [
@@ -87,10 +95,9 @@ def test_video_sound_alone_has_no_frames(tmp_path: Path):
         ("text.mp4", b"no video at all\n" * 999, "video_unreadable"),
         ("zeros.avi", bytes(100_000), "video_unreadable"),
         ("list.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "video_unsupported"),
-        ("play.ts", b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n"
-         b"#EXT-X-ENDLIST\n", "video_unreadable"),
+        ("play.ts", PLAYLIST, "video_unreadable"),
     ],
-)  # fmt: skip
+)
 def test_video_files_that_are_none_are_typed_failures(
     tmp_path: Path, name: str, data: bytes, code: str
 ):
