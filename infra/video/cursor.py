@@ -103,7 +103,7 @@ class VideoCursor:
         self._file.seek(0)
         self.video: OpenVideo = self._stack.enter_context(open_video(self._file, self._limits))
         codec = self.video.stream.codec_context
-        codec.options = {"err_detect": "explode", "max_pixels": str(self._limits.max_pixels)}
+        codec.options = {"err_detect": "crccheck+explode", "max_pixels": str(self._limits.max_pixels)}
         codec.thread_type = "SLICE"  # type: ignore[assignment] # frame threads report damage late
         self._start_over(None)
 

@@ -29,6 +29,12 @@ def shown(found: Ingested) -> dict[int, int]:
     return {round(t.as_py() * 25): number_of(decode(data.as_py()).rgb) for t, data in pairs}
 
 
+def pixels_of(found: Ingested) -> dict[float, np.ndarray]:
+    """Return the pixels of each frame, by its time in seconds."""
+    rows = found.images.to_pylist()
+    return {row["origin_time_s"]: decode(row["bytes"]).rgb.astype(int) for row in rows}
+
+
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
 def test_video_cut_short_keeps_what_came_before_and_says_so(tmp_path: Path, name: str):
     path = clip(tmp_path / name, times_ms=range(0, 4000, 40))
@@ -49,29 +55,26 @@ def test_video_without_its_index_is_one_failure(tmp_path: Path):
     assert (found.codes, found.samples.num_rows) == ({"video_unreadable": 1}, 0)
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(
-    ("codec", "name"), [("libx264", "a.mp4"), ("libvpx-vp9", "a.webm"), ("ffv1", "a.mkv")]
-)
-def test_video_damaged_frames_fail_and_those_given_are_right(
-    tmp_path: Path, codec: str, name: str, seed: int
-):
-    path = clip(tmp_path / name, codec, times_ms=range(0, 2400, 40), size=(256, 192))
-    whole = frames_of(path)
-    pixels = dict(zip(whole.images["origin_time_s"].to_pylist(),
-                      whole.images["pixel_sha"].to_pylist(), strict=True))  # fmt: skip
-    data = bytearray(path.read_bytes())
-    random = np.random.default_rng(seed)
-    at = int(random.integers(len(data) // 3, len(data) - 60))
-    data[at : at + 24] = random.bytes(24)
-    path.write_bytes(bytes(data))
-    found = frames_of(path)
-    assert found.images.num_rows < len(pixels), "24 random bytes harm some frame"
-    assert set(found.codes) <= {"video_damaged"}
-    assert found.images.num_rows > 0
-    if codec == "ffv1":  # the only one whose frames carry a checksum
-        for row in found.images.to_pylist():
-            assert row["pixel_sha"] == pixels[row["origin_time_s"]]
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_video_damaged_frames_fail_and_those_given_look_right(tmp_path: Path, codec: str):
+    """Without a checksum, bits that still parse may shift a colour; no frame comes out broken."""
+    path = clip(tmp_path / "a.mp4", codec, size=(256, 192))
+    whole, data = pixels_of(frames_of(path)), path.read_bytes()
+    n_lost = 0
+    for seed in range(6):
+        random, broken = np.random.default_rng(seed), bytearray(data)
+        at = int(random.integers(len(data) // 3, len(data) - 60))
+        broken[at : at + 24] = random.bytes(24)
+        path.write_bytes(bytes(broken))
+        found = frames_of(path)
+        given = pixels_of(found)
+        n_lost += len(whole) - len(given)
+        assert set(found.codes) <= {"video_damaged"}
+        assert found.codes.get("video_damaged", 0) == len(whole) - len(given)
+        assert len(given) >= len(whole) // 3, "damage ends at the next key frame"
+        for at_s, rgb in given.items():
+            assert np.abs(rgb - whole[at_s]).max() <= 32, (seed, at_s)
+    assert n_lost > 0
 
 
 def test_video_sound_alone_has_no_frames(tmp_path: Path):
