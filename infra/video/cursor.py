@@ -104,7 +104,7 @@ class VideoCursor:
         self.video: OpenVideo = self._stack.enter_context(open_video(self._file, self._limits))
         codec = self.video.stream.codec_context
         codec.options = {"err_detect": "crccheck+explode", "max_pixels": str(self._limits.max_pixels)}
-        codec.thread_type = "SLICE"  # type: ignore[assignment] # frame threads report damage late
+        codec.thread_count = 1  # with more, libav hides the damage that a thread meets
         self._start_over(None)
 
     def _start_over(self, exact_from: int | None) -> None:

@@ -56,8 +56,7 @@ def test_video_without_its_index_is_one_failure(tmp_path: Path):
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_video_damaged_frames_fail_and_those_given_look_right(tmp_path: Path, codec: str):
-    """Without a checksum, bits that still parse may shift a colour; no frame comes out broken."""
+def test_video_damaged_frames_fail_and_those_given_are_right(tmp_path: Path, codec: str):
     path = clip(tmp_path / "a.mp4", codec, size=(256, 192))
     whole, data = pixels_of(frames_of(path)), path.read_bytes()
     n_lost = 0
@@ -73,7 +72,7 @@ def test_video_damaged_frames_fail_and_those_given_look_right(tmp_path: Path, co
         assert found.codes.get("video_damaged", 0) == len(whole) - len(given)
         assert len(given) >= len(whole) // 3, "damage ends at the next key frame"
         for at_s, rgb in given.items():
-            assert np.abs(rgb - whole[at_s]).max() <= 32, (seed, at_s)
+            assert np.abs(rgb - whole[at_s]).max() <= 12, (seed, at_s)
     assert n_lost > 0
 
 
@@ -159,14 +158,14 @@ def test_video_changed_after_listing_is_a_failure_of_its_frames(tmp_path: Path):
     assert (codes, sum(c.samples.num_rows for c in chunks)) == ({"video_unreadable"}, 0)
 
 
-def test_video_memory_stays_flat_over_a_long_clip(tmp_path: Path):
-    path = clip(tmp_path / "long.mp4", times_ms=range(0, 80_000, 40), size=(320, 240), gop=250)
+def test_video_memory_stays_flat_over_a_long_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tasks.ingest.part.CHUNK_ROWS", 100)
+    path = clip(tmp_path / "long.mp4", times_ms=range(0, 32_000, 40), size=(320, 240), gop=250)
     source = open_source("video", "data", {"path": str(path)} | EVERY_FRAME)
     (plan,) = plan_parts(source.rows(), Known(), name="data", part_rows=10_000)
     peaks, rows = [], 0
     for chunk in ingest_part(source, plan, ImageLimits(), Known(), threads=2):
         rows += chunk.samples.num_rows
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    assert rows == 2000
-    assert len(peaks) >= 2
-    assert peaks[-1] - peaks[0] < 40_000, "KiB beyond the first chunk of 1,024 frames"
+    assert rows == 800
+    assert peaks[-1] - peaks[1] < 20_000, "KiB beyond the first 200 of 800 frames, 180 MB of RGB"
