@@ -21,6 +21,8 @@ from sightline.errors import Failure
 
 KEPT_FRAMES: Final = 4
 """Passed frames held for a thread that asks late; each is a decoded picture."""
+NEAR_S: Final = 1.0
+"""Frames no further ahead are decoded through, even past a key frame."""
 SEEK_BACK_S: Final = (0.0, 2.0, None)
 """How far before a key frame to seek, in turn: some containers find places only roughly."""
 
@@ -63,10 +65,13 @@ class VideoCursor:
         return stated if stated and stated > 0 else Fraction(1)
 
     def can_reach(self, pts: int, decoded_from: int) -> bool:
-        """Return whether frame `pts` is at hand or ahead, with no nearer key frame to start at."""
+        """Return whether frame `pts` is at hand, or ahead and a seek would save little decoding."""
         if pts in self._passed:
             return True
-        return self.position is not None and decoded_from <= self.position < pts
+        if self.position is None or self.position >= pts:
+            return False
+        ahead_s = (pts - self.position) * float(self.video.stream.time_base or 0)
+        return decoded_from <= self.position or ahead_s <= NEAR_S
 
     def frame_at(self, pts: int, decoded_from: int) -> VideoFrame:
         """Return the frame shown from `pts` on.
@@ -103,7 +108,8 @@ class VideoCursor:
         self._file.seek(0)
         self.video: OpenVideo = self._stack.enter_context(open_video(self._file, self._limits))
         codec = self.video.stream.codec_context
-        codec.options = {"err_detect": "crccheck+explode", "max_pixels": str(self._limits.max_pixels)}
+        most = str(self._limits.max_pixels)
+        codec.options = {"err_detect": "crccheck+explode", "max_pixels": most}
         codec.thread_count = 1  # with more, libav hides the damage that a thread meets
         self._start_over(None)
 
