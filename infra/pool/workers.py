@@ -141,6 +141,11 @@ class BatchResult:
 class Pool(Protocol):
     """Maps batches through workers that outlive the call."""
 
+    @property
+    def placement(self) -> Placement:
+        """Return where and how fast its workers run."""
+        ...
+
     def map(self, spec: WorkerSpec, batches: Iterable[pa.Table]) -> Iterator[BatchResult]:
         """Return one result per batch, in input order; `batches` is read lazily.
 
