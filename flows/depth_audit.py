@@ -62,7 +62,7 @@ class AuditSummary:
     def text(self) -> str:
         """Return the summary for people."""
         done = f"{self.audited} parts and folders audited, {self.reused} were before."
-        unused = f"{self.unused} rows of the folders could not be used; see the report."
+        unused = f"{self.unused} rows of the folders could not be used."
         return "\n".join([*self.lines, *([unused] if self.unused else []), done])
 
 

@@ -164,6 +164,7 @@ def _count(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
 
 
+SHOWN_FAILURES = 3
 CAVEAT = (
     "The embedded network is tiny and has seen rendered scenes only: its figures on photographs "
     "show that the audit works and say nothing of real weights."
@@ -194,4 +195,6 @@ def text_summary(data: AuditData) -> Sequence[str]:
             f"{each.model.name}: medians err by {each.object_error:.3f} on {each.benchmark}; "
             f"noise of that size turns {said} of decided relations"
         )
-    return lines
+    shown = [f"not used: {row['item_id']}: {row['detail']}" for row in data.failures]
+    more = len(shown) - SHOWN_FAILURES
+    return [*lines, *shown[:SHOWN_FAILURES], *([f"and {more} more rows"] if more > 0 else [])]

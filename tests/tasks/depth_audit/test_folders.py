@@ -45,7 +45,7 @@ def test_folder_without_rows_is_an_error(tmp_path: Path, read: Any):
 
 def test_folder_in_which_no_row_can_be_used_says_why(tmp_path: Path):
     folder = write_truth(tmp_path / "t", ["{broken"], {})
-    with pytest.raises(SourceError, match="no row of .* not JSON"):
+    with pytest.raises(SourceError, match=r"no row of .* not JSON"):
         read_truth_folder(folder)
 
 

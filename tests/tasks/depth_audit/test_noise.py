@@ -1,6 +1,6 @@
 """Noise of a known size and smoothness, and counts that a slow loop gives as well."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_counts_are_those_of_a_slow_loop_over_pairs(seed: int, n: int):
             lead, later = medians[a] - medians[b], moved[level, a] - moved[level, b]
             least = max(0.05, (spreads[a] + spreads[b]) / 4)
             kind = 0 if abs(lead) > least else 1
-            bins = [i for i, (lo, hi) in enumerate(zip(MARGIN_EDGES, MARGIN_EDGES[1:], strict=False))
+            bins = [i for i, (lo, hi) in enumerate(pairwise(MARGIN_EDGES))
                     if lo < abs(lead) <= hi]  # fmt: skip
             at = (level, kind, bins[0] if bins else 0)
             slow.pairs[at] += 1
@@ -133,9 +133,10 @@ def test_counts_of_pictures_add_up_in_any_order():
     first = counts(RECTS, painted(RECTS, [8.0, 7.0, 6.0, 2.0]), params)
     second = counts(RECTS, painted(RECTS, [2.0, 6.0, 3.0, 2.5]), params)
     one, two = FlipCounts.none(params.levels), FlipCounts.none(params.levels)
-    for total, order in ((one, (first, second)), (two, (second, first))):
-        for each in order:
-            total += each
+    one += first
+    one += second
+    two += second
+    two += first
     assert list(one.scores()) == list(two.scores())
 
 
