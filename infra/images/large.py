@@ -150,8 +150,10 @@ def shrunk_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
     scale = math.sqrt(max_pixels / (width * height))
     if scale >= 1:
         return width, height
-    sides = max(1, int(width * scale)), max(1, int(height * scale))
-    return min(sides[0], max_pixels // sides[1]), sides[1]
+    across, down = max(1, int(width * scale)), max(1, int(height * scale))
+    if across > down:
+        return min(across, max_pixels // down), down
+    return across, min(down, max_pixels // across)
 
 
 def stored_box(box: BoxPx, orientation: int, size: tuple[int, int]) -> BoxPx:
