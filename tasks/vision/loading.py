@@ -5,6 +5,7 @@ are errors here, and so is a checkpoint of another kind.  Nothing is ever fetche
 is the business of `infra.checkpoints`.
 """
 
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ LOAD_ERRORS: Final = (
     OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, SafetensorError,
 )  # fmt: skip
 """What `from_pretrained` raises for a configuration or weights that it does not understand."""
+
+ONE_AT_A_TIME: Final = threading.Lock()
+"""`from_pretrained` changes how modules are made for the whole process: of two networks loaded at
+once in two threads, one misses the tensors that it ties."""
 
 SHOWN: Final = 8
 """Tensors named in a message; the rest is counted."""
@@ -45,7 +50,7 @@ def load_network(
         CheckpointError: not `expected`, or tensors are missing or misshapen.
     """
     try:
-        with _quiet():
+        with ONE_AT_A_TIME, _quiet():
             loaded: Any = auto_class.from_pretrained(
                 folder,
                 local_files_only=True,
