@@ -17,6 +17,8 @@ class DepthParams:
             one where machines differ, else their maps differ in `preproc_id`.
         resample: `official` (OpenCV's bicubic, as the published weights are run) or `antialias`
             (Pillow's, as the embedded weights were trained).
+        is_compiled: pass the network through `torch.compile`, which rounds a little differently;
+            it needs a compiler on the workers, a minute, and pays off on GPUs over long runs.
     """
 
     weights: str = "embedded:depth"
@@ -24,3 +26,4 @@ class DepthParams:
     max_tokens: int = 0
     precision: str = "auto"
     resample: Resample = Resample.OFFICIAL
+    is_compiled: bool = False

@@ -99,7 +99,7 @@ class Device:
         net = net.to(self.torch_device, memory_format=torch.channels_last).eval()
         if is_cast and self.precision == "bf16":
             _cast_weights(net)
-        return torch.compile(net, dynamic=True) if self._is_compiled else net
+        return torch.compile(net) if self._is_compiled else net
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the network computes in `precision`."""
