@@ -105,8 +105,8 @@ def _container(file: BinaryIO, limits: VideoLimits) -> av.container.InputContain
 def _stream(container: av.container.InputContainer, limits: VideoLimits) -> VideoStream:
     found = [s for s in container.streams.video if not _is_cover(s)]
     if not found:
-        kinds = sorted({s.type for s in container.streams}) or ["nothing"]
-        detail = f"expected a video stream, found {', '.join(kinds)}"
+        kinds = ", ".join(sorted({s.type for s in container.streams}))
+        detail = f"expected a video stream, found {kinds or 'nothing'}"
         raise VideoProblem(Failure.VIDEO_UNSUPPORTED, detail)
     stream = found[0]
     name = codec_name(stream)

@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import av.error
 from av.packet import Packet
@@ -119,7 +119,7 @@ class VideoCursor:
         self._first_packet: int | None = None
         self._damage = _Damage()
         self._waiting: deque[VideoFrame] = deque()
-        self._packets: Iterator[Packet] = packets(self.video)
+        self._packets: Iterator[Packet[Any]] = packets(self.video)
 
     def _rewind(self, pts: int, back_s: float | None) -> None:
         """Go to the key frame at `pts` or `back_s` before it; None opens the file anew."""
@@ -168,7 +168,7 @@ class VideoCursor:
             self._waiting.extend(self._decoded(packet))
         return self._waiting.popleft()
 
-    def _decoded(self, packet: Packet) -> list[VideoFrame]:
+    def _decoded(self, packet: "Packet[Any]") -> list[VideoFrame]:
         self._damage.before(packet)
         try:
             frames = self.video.stream.decode(packet if packet.size else None)
@@ -186,12 +186,12 @@ class _Damage:
         self._clean_from: int | None = None
         self._hit: set[int] = set()
 
-    def at(self, packet: Packet) -> None:
+    def at(self, packet: "Packet[Any]") -> None:
         """Note that `packet` could not be decoded."""
         self._is_open, self._clean_from = True, None
         self._hit.add(_time_of(packet))
 
-    def before(self, packet: Packet) -> None:
+    def before(self, packet: "Packet[Any]") -> None:
         """Note a packet about to be decoded; a key frame ends the damage for what comes later."""
         if not self._is_open or not packet.size:
             return
@@ -208,7 +208,7 @@ class _Damage:
         return pts in self._hit
 
 
-def _time_of(packet: Packet) -> int:
+def _time_of(packet: "Packet[Any]") -> int:
     return packet.pts if packet.pts is not None else packet.dts or 0
 
 

@@ -8,7 +8,7 @@ problem beside them.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import av
 import av.error
@@ -102,7 +102,7 @@ class _Scan:
             return _lost(f"the container breaks off: {type(exc).__name__}: {exc}")
         return damage or self._missing(video, n_video)
 
-    def _take(self, packet: Packet) -> None:
+    def _take(self, packet: "Packet[Any]") -> None:
         pts = _shown_at(packet)
         if pts is None or packet.is_corrupt or packet.is_discard:
             return
@@ -121,7 +121,7 @@ class _Scan:
         return None
 
 
-def _shown_at(packet: Packet) -> int | None:
+def _shown_at(packet: "Packet[Any]") -> int | None:
     """Return when the packet's frame is shown; its dts where nothing else is stated."""
     if not packet.size:
         return None
@@ -145,7 +145,7 @@ def _require_times(video: OpenVideo) -> None:
         raise VideoProblem(Failure.VIDEO_UNSUPPORTED, detail)
 
 
-def _end_seconds(packet: Packet) -> Fraction:
+def _end_seconds(packet: "Packet[Any]") -> Fraction:
     start = packet.pts if packet.pts is not None else packet.dts
     if start is None:
         return Fraction(0)
@@ -169,7 +169,7 @@ def _lost(detail: str) -> VideoProblem:
     return VideoProblem(Failure.VIDEO_DAMAGED, f"{detail}; what came before it is kept")
 
 
-def packets(video: OpenVideo) -> Iterator[Packet]:
+def packets(video: OpenVideo) -> "Iterator[Packet[Any]]":
     """Yield the packets of the video stream; a container that breaks off ends them."""
     try:
         yield from video.container.demux(video.stream)

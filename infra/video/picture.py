@@ -6,7 +6,7 @@ BT.601.  High dynamic range is not mapped, interlaced lines are not woven apart.
 """
 
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +58,7 @@ def upright_rgb(frame: VideoFrame, pixel_shape: Fraction, max_pixels: int) -> RG
         dst_color_range=ColorRange.JPEG,
         threads=1,
     )
-    return np.ascontiguousarray(_turned(shown.to_ndarray(), frame))
+    return np.ascontiguousarray(_turned(np.asarray(shown.to_ndarray(), np.uint8), frame))
 
 
 def _square(width: int, height: int, shape: Fraction) -> tuple[int, int]:
@@ -72,10 +72,11 @@ def _turned(rgb: RGB, frame: VideoFrame) -> RGB:
 
     The matrix maps (x, y), y down, to (a x + c y, b x + d y), in 1/65536 (ISO 14496-12, 6.2.2).
     """
-    side_data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    if side_data is None:
+    beside: Any = frame.side_data  # a mapping, whatever its stub says
+    if SideDataType.DISPLAYMATRIX not in beside:
         return rgb
-    a, b, _, c, d = np.frombuffer(bytes(side_data), dtype=np.int32)[:5].tolist()
+    matrix = np.frombuffer(bytes(beside[SideDataType.DISPLAYMATRIX]), dtype=np.int32)
+    a, b, _, c, d = matrix[:5].tolist()
     if not b and not c and a and d:
         flip_x, flip_y = a < 0, d < 0
     elif not a and not d and b and c:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_picture_beyond_the_limit_of_pillow_is_shrunk():
 
 
 @pytest.mark.parametrize("encode", [encode_png, encode_jpeg])
-def test_note_changes_bytes_and_no_pixel(encode):
+def test_note_changes_bytes_and_no_pixel(encode: Callable[[np.ndarray], bytes]):
     data = encode(scene(40, 30))
     noted, other = with_note(data, "region 1"), with_note(data, "region 2")
     assert len({data, noted, other}) == 3

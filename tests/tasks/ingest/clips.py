@@ -47,7 +47,7 @@ def clip(  # noqa: PLR0913 - what a video can be
     container_options = {"movflags": "faststart"} if path.suffix in {".mp4", ".mov"} else {}
     options = {"g": str(gop)} | {k: str(v) for k, v in codec_options.items()}
     with av.open(str(path), "w", container_options=container_options) as out:
-        stream = out.add_stream(codec, rate=25, options=options)
+        stream: Any = out.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = MS
         stream.bit_rate = BIT_RATE
@@ -67,7 +67,7 @@ def clip(  # noqa: PLR0913 - what a video can be
 def sound(path: Path) -> Path:
     """Write an audio file in a container of videos."""
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("aac", rate=16000, layout="mono")
+        stream: Any = out.add_stream("aac", rate=16000, layout="mono")
         for block in range(20):
             samples = np.zeros((1, 1024), np.float32)
             frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")

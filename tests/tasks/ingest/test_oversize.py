@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from hashlib import sha256
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +209,7 @@ def test_tile_boxes_cover_everything_with_the_overlap_asked_for(
         spans = sorted({(box[axis], box[axis + 2]) for box in boxes})
         assert (spans[0][0], spans[-1][1]) == (0, length)
         assert {b - a for a, b in spans} == {min(side, length)}
-        pairs = zip(spans, spans[1:], strict=False)
-        assert all(one[1] - two[0] >= overlap for one, two in pairs)
+        assert all(one[1] - two[0] >= overlap for one, two in pairwise(spans))
     assert len(set(boxes)) == len(boxes)
 
 
