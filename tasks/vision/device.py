@@ -2,7 +2,7 @@
 
 The code is one for CPU and CUDA.  On CUDA pixels travel through pinned memory on a stream of their
 own, so that the copy and resize of one batch overlap the forward pass of the one before it, and
-results travel back without stopping the device; on a CPU all of that happens in place.  All calls
+results travel back on a third; on a CPU all of that happens in place.  All calls
 of `run` come from one thread: OpenMP keeps a team of threads per calling thread, and two teams on
 the same cores wait for each other.
 """
@@ -81,7 +81,10 @@ class Device:
         self.is_cuda = self.torch_device.type == "cuda"
         self.precision = _precision(self.torch_device) if precision == "auto" else precision
         self._is_compiled = is_compiled
-        self._copies: Any = _cuda.Stream(self.torch_device) if self.is_cuda else None
+        if self.is_cuda:
+            torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: TF32 has 10 bits
+        self._uploads: Any = _cuda.Stream(self.torch_device) if self.is_cuda else None
+        self._returns: Any = _cuda.Stream(self.torch_device) if self.is_cuda else None
 
     @property
     def cores(self) -> int:
@@ -120,7 +123,7 @@ class Device:
         """Return the tensors that `compute` makes of `prepare`'s, on their way to the host.
 
         Args:
-            prepare: uploads and resizes; runs on the copy stream, so its last result only counts.
+            prepare: uploads and resizes, on a stream of its own.
             compute: the forward pass, run under `autocast`; gives tensors on the device.
 
         Raises:
@@ -139,16 +142,20 @@ class Device:
         compute: Callable[[torch.Tensor], Sequence[torch.Tensor]],
     ) -> Results:
         with torch.cuda.device(self.torch_device):
-            with torch.cuda.stream(self._copies):
+            with torch.cuda.stream(self._uploads):
                 pixels = prepare()
             computing = torch.cuda.current_stream()
-            computing.wait_stream(self._copies)
+            computing.wait_stream(self._uploads)
             pixels.record_stream(computing)  # else the next upload may reuse its memory too early
             with self.autocast():
-                computed = compute(pixels)
-            host = tuple(_plain(t).to("cpu", non_blocking=True) for t in computed)
-            arrived = _cuda.Event()
-            arrived.record(computing)
+                computed = [_plain(tensor) for tensor in compute(pixels)]
+            self._returns.wait_stream(computing)
+            with torch.cuda.stream(self._returns):
+                host = tuple(tensor.to("cpu", non_blocking=True) for tensor in computed)
+                arrived = _cuda.Event()
+                arrived.record()
+            for tensor in computed:
+                tensor.record_stream(self._returns)
             return Results(host, arrived)
 
     def free_bytes(self) -> int | None:
