@@ -31,14 +31,14 @@ class VideoIndex:
 
     Attributes:
         pts: (n,) int64, ticks, strictly rising.
-        is_key: (n,) bool, frames that need no other.
+        keys: (k,) int64, pts of the frames that need no other, rising.
         last_ticks: how long the last frame is shown, at least 1.
         tick: length of a tick in seconds.
         problem: why the file holds fewer frames than it says; the frames here are good to try.
     """
 
     pts: Ticks
-    is_key: npt.NDArray[np.bool_]
+    keys: Ticks
     last_ticks: int
     tick: Fraction
     problem: VideoProblem | None = None
@@ -49,9 +49,8 @@ class VideoIndex:
 
     def decoded_from(self, number: int) -> int:
         """Return the pts of the key frame from which frame `number` is decoded."""
-        keys = self.pts[self.is_key]
-        at = int(np.searchsorted(keys, self.pts[number], side="right")) - 1
-        return int(keys[at]) if at >= 0 else int(self.pts[0])
+        at = int(np.searchsorted(self.keys, self.pts[number], side="right")) - 1
+        return int(self.keys[at]) if at >= 0 else int(self.pts[0])
 
 
 def read_index(file: BinaryIO, limits: VideoLimits) -> VideoIndex:
@@ -70,7 +69,7 @@ def read_index(file: BinaryIO, limits: VideoLimits) -> VideoIndex:
             raise problem or VideoProblem(Failure.VIDEO_UNREADABLE, detail)
         order = sorted(scan.frames)
         pts = np.array(order, dtype=np.int64)
-        keys = np.array([scan.frames[p] for p in order], dtype=np.bool_)
+        keys = np.array([p for p in order if scan.frames[p]], dtype=np.int64)
         tick = video.stream.time_base or Fraction(1, av.time_base)
         index = VideoIndex(pts, keys, max(1, scan.last_ticks), tick, problem)
         _check_length(index, limits)

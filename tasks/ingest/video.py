@@ -14,12 +14,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
+import numpy as np
+
 from infra.images.decode import MAX_PIXELS
 from infra.images.note import with_note
 from infra.images.pixels import encode_jpeg, encode_png
 from infra.video.container import MAX_FRAMES, MAX_SECONDS, VideoLimits, VideoProblem
+from infra.video.cursors import VideoCursors
 from infra.video.index import VideoIndex, read_index
-from infra.video.picture import RGB, upright_rgb
+from infra.video.picture import RGB
 from sightline.errors import Failure, SourceError, UsageError
 from sightline.ids import canonical_json, content_id
 from tasks.ingest.folder import SourceFolder, printable
@@ -36,7 +39,6 @@ from tasks.ingest.source import (
     row_key,
 )
 from tasks.ingest.video_choice import FrameChoice
-from tasks.ingest.video_cursors import VideoCursors
 
 SUFFIXES: Final = frozenset({
     "3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts",
@@ -160,7 +162,7 @@ class VideoSource:
         except RowRefusedError as exc:
             yield self._problem_row(name, exc.problem, found.image_id)
             return
-        for frame in self._choice.numbers(index):
+        for frame in np.searchsorted(index.pts, self._videos[number].chosen).tolist():
             yield self._frame_row(number, index, frame)
         if index.problem is not None:
             yield self._problem_row(name, _as_problem(index.problem), found.image_id)
@@ -209,29 +211,24 @@ class VideoSource:
     def _load(self, ref: ImageRef) -> LoadedImage:
         if ref.cell is None:
             return LoadedImage(ref, problem=ref.problem)
+        file, pts = ref.cell.file, ref.cell.start
         try:
-            rgb = self._picture(ref.cell)
+            rgb = self._cursors.rgb(file, pts, ref.cell.at)
         except RowRefusedError as exc:
             return LoadedImage(ref, problem=exc.problem)
         except VideoProblem as exc:
             return LoadedImage(ref, problem=_as_problem(exc))
         except OSError as exc:
             return LoadedImage(ref, problem=_gone(exc))
-        video, pts = self._videos[ref.cell.file], ref.cell.start
-        height, width = rgb.shape[:2]
+        video, (height, width) = self._videos[file], rgb.shape[:2]
         time_s = float((pts - video.first_pts) * video.tick)
         origin = Origin(video.sha, width, height, (0, 0, width, height), time_s)
         note = f"frame at pts {pts} of the video with sha256 {video.sha}"
         return LoadedImage(ref, with_note(self._encoded(rgb), note), origin=origin)
 
-    def _picture(self, cell: Cell) -> RGB:
-        frame, shape = self._cursors.frame(cell.file, cell.start, cell.at)
-        return upright_rgb(frame, shape, self._options.max_frame_pixels)
-
     def _encoded(self, rgb: RGB) -> bytes:
-        return (
-            encode_png(rgb) if self._options.encoding == "png" else encode_jpeg(rgb, JPEG_QUALITY)
-        )
+        is_lossless = self._options.encoding == "png"
+        return encode_png(rgb) if is_lossless else encode_jpeg(rgb, JPEG_QUALITY)
 
     def _open(self, number: int) -> BinaryIO:
         file = self._folder.file(self._names[number]).open("rb")

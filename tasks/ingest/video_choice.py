@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from infra.video.index import VideoIndex
 from sightline.errors import UsageError
 
@@ -58,7 +60,7 @@ class FrameChoice:
         """Return the numbers of the chosen frames, rising."""
         found: Sequence[int] = range(len(index.pts))
         if self.keyframes:
-            found = [n for n in found if index.is_key[n]]
+            found = np.searchsorted(index.pts, index.keys).tolist()
         if self.step_s is not None:
             found = _on_grid(index, found, self.step_s / index.tick)
         return spread(found, self.max_frames)

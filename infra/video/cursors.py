@@ -8,13 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import BinaryIO, Final
-
-from av.video.frame import VideoFrame
 
 from infra.video.container import VideoLimits
 from infra.video.cursor import VideoCursor
+from infra.video.picture import RGB, upright_rgb
 
 MAX_OPEN: Final = 4
 
@@ -45,15 +43,21 @@ class VideoCursors:
         self._lock = threading.Lock()
         self._uses = 0
 
-    def frame(self, file: int, pts: int, decoded_from: int) -> tuple[VideoFrame, Fraction]:
-        """Return the frame, and the shape of its pixels: width over height.
+    def rgb(self, file: int, pts: int, decoded_from: int) -> RGB:
+        """Return a frame as (H, W, 3) uint8 RGB the way a player shows it.
+
+        Args:
+            file: number that opens the file.
+            pts: when it is shown, ticks.
+            decoded_from: pts of the key frame it is decoded from.
 
         Raises:
             VideoProblem: it cannot be decoded, or the file not opened.
-            RowRefusedError: the file is not what was listed.
         """
         with self._place(file, pts, decoded_from) as place:
-            return place.cursor.frame_at(pts, decoded_from), place.cursor.pixel_shape
+            frame = place.cursor.frame_at(pts, decoded_from)
+            shape = place.cursor.pixel_shape
+        return upright_rgb(frame, shape, self._limits.max_pixels)
 
     @contextmanager
     def _place(self, file: int, pts: int, decoded_from: int) -> Iterator[_Place]:
