@@ -88,7 +88,7 @@ def depth_audit(
     work = NoiseWork(opened, noise or NoiseParams())
     sources = audited_parts(opened)
     with closing(open_pool(settings)) as pool:
-        folders = folder_audits(wanted or Wanted(), pool)
+        folders = folder_audits(wanted or Wanted(), pool, opened, sources)
         if not sources and not folders.count:
             msg = f"the lake {opened.uri} has no depth maps with segments; name --truth or --human"
             raise UsageError(msg)

@@ -20,7 +20,7 @@ def depth_audit(  # noqa: PLR0913, PLR0917 - a parameter per option
         typer.Option(
             "--weights",
             help="Depth weights to compare with these folders: folder, object-store URI or hub id; "
-            "default embedded:depth. Repeatable.",
+            "default: the lake's, else embedded:depth. Repeatable.",
         ),
     ] = None,
     input_px: Annotated[
@@ -59,7 +59,7 @@ def depth_audit(  # noqa: PLR0913, PLR0917 - a parameter per option
     wanted = Wanted(
         truth=tuple(truth or ()),
         human=tuple(human or ()),
-        weights=tuple(weights or ("embedded:depth",)),
+        weights=tuple(weights or ()),
         input_px=input_px,
         segment_weights=segment_weights,
         segment_px=segment_px,

@@ -4,12 +4,16 @@ Everything is read and resolved before anything is computed: a folder that holds
 weights that are not whole, end the audit before the first picture.
 """
 
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 
 from flows.depth_wanted import NO_NETWORK, Wanted, open_folders
 from infra.annotation import ImageStep
 from infra.checkpoints import EMBEDDED, resolve
+from infra.lake.lake import Lake
 from infra.pool.workers import Pool, WorkerSpec
+from sightline.schemas import RUNS
 from tasks.depth.params import DepthParams
 from tasks.depth.task import DEPTH
 from tasks.depth_audit.folders import HumanLabel
@@ -21,6 +25,7 @@ from tasks.segment.params import SegmentParams
 from tasks.segment.task import SEGMENT
 from tasks.vision.pictures import Resample
 
+EMBEDDED_DEPTH = "embedded:depth"
 EMBEDDED_DEPTH_PX = 126
 EMBEDDED_SEGMENT_PX = 192
 """Sizes that the embedded networks were trained at."""
@@ -44,8 +49,14 @@ class FolderAudits:
         return [work.part for work in self.truth] + [work.part for work in self.human]
 
 
-def folder_audits(wanted: Wanted, pool: Pool) -> FolderAudits:
+def folder_audits(wanted: Wanted, pool: Pool, lake: Lake, sources: Sequence[str]) -> FolderAudits:
     """Return the audits that a user asks for.
+
+    Args:
+        wanted: folders and weights.
+        pool: where workers live.
+        lake: whose network is meant if no weights are named.
+        sources: its parts with depth maps.
 
     Raises:
         SourceError: a folder holds nothing of its kind.
@@ -54,7 +65,7 @@ def folder_audits(wanted: Wanted, pool: Pool) -> FolderAudits:
     truths, labels = open_folders(wanted)
     if not truths and not labels:
         return FolderAudits((), ())
-    models = [_depth(weights, wanted.input_px) for weights in wanted.weights]
+    models = [_model(DEPTH, asdict(each)) for each in _networks(wanted, lake, sources)]
     segment = _segment(wanted) if truths else None
     ground, params = GroundParams(), TruthParams(seed=wanted.seed)
     return FolderAudits(
@@ -71,14 +82,35 @@ def folder_audits(wanted: Wanted, pool: Pool) -> FolderAudits:
     )
 
 
-def _depth(weights: str, input_px: int | None) -> Model:
-    is_embedded = weights.startswith(EMBEDDED)
-    params = DepthParams(
+def _networks(wanted: Wanted, lake: Lake, sources: Sequence[str]) -> list[DepthParams]:
+    if not wanted.weights:
+        found = _network_of(lake, sources) or _network(EMBEDDED_DEPTH)
+        return [found if wanted.input_px is None else replace(found, input_px=wanted.input_px)]
+    named = [_network(weights) for weights in wanted.weights]
+    px = wanted.input_px
+    return named if px is None else [replace(each, input_px=px) for each in named]
+
+
+def _network_of(lake: Lake, sources: Sequence[str]) -> DepthParams | None:
+    """Return the parameters that made the lake's maps; None where no run says them."""
+    parts = [f"{DEPTH.step.name}.{source}" for source in sources[-1:]]
+    known = {each.name for each in fields(DepthParams)}
+    for text in lake.read(RUNS, parts=parts, columns=["parameters_json"]).column(0).to_pylist():
+        given = {name: value for name, value in json.loads(text).items() if name in known}
+        return DepthParams(**given)
+    return None
+
+
+def _network(weights: str) -> DepthParams:
+    """Return usual parameters; those of the embedded network are the ones it was trained with."""
+    if not weights.startswith(EMBEDDED):
+        return DepthParams(weights=weights)
+    return DepthParams(
         weights=weights,
-        input_px=input_px or (EMBEDDED_DEPTH_PX if is_embedded else DepthParams().input_px),
-        resample=Resample.ANTIALIAS if is_embedded else Resample.OFFICIAL,
+        input_px=EMBEDDED_DEPTH_PX,
+        precision="fp32",
+        resample=Resample.ANTIALIAS,
     )
-    return _model(DEPTH, asdict(params))
 
 
 def _segment(wanted: Wanted) -> Model | None:

@@ -26,16 +26,17 @@ class Wanted:
     Attributes:
         truth: folders of true depth.
         human: folders of human labels.
-        weights: of the depth networks to audit.
-        input_px: least short side of their input; 518, and 126 for embedded weights, if not given.
+        weights: of the depth networks to audit; if none are given, the lake's own network as it was
+            run there, and the embedded one for a lake without maps.
+        input_px: least short side of their input; if not given 518, and 126 for embedded weights.
         segment_weights: of the network that finds objects for pictures with true depth, or `none`.
-        segment_px: short side of its input; 512, and 192 for embedded weights, if not given.
+        segment_px: short side of its input; if not given 512, and 192 for embedded weights.
         seed: of the random pairs of points.
     """
 
     truth: tuple[str, ...] = ()
     human: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ("embedded:depth",)
+    weights: tuple[str, ...] = ()
     input_px: int | None = None
     segment_weights: str = "embedded:segment"
     segment_px: int | None = None

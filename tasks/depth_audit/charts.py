@@ -48,6 +48,7 @@ class Chart:
         lines: at least one, each with a point.
         y_from: least value of the vertical axis; None for 0 or less.
         y_to: greatest value of the vertical axis; None for what the lines need.
+        x_from: least value of the horizontal axis, or less where a line needs it.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Chart:
     lines: tuple[Line, ...]
     y_from: float | None = None
     y_to: float | None = None
+    x_from: float = 0.0
 
     @property
     def x_ticks(self) -> list[Tick]:
@@ -79,7 +81,7 @@ class Chart:
 
     def _x_range(self) -> tuple[float, float]:
         values = [x for line in self.lines for x, _ in line.points]
-        return _widened(min(0.0, *values), max(values))
+        return _widened(min(self.x_from, *values), max(values))
 
     def _y_range(self) -> tuple[float, float]:
         values = [y for line in self.lines for _, y in line.points]
@@ -110,10 +112,11 @@ def chart(
     axes: tuple[str, str],
     lines: Sequence[Line],
     y_range: tuple[float | None, float | None] = (None, None),
+    x_from: float = 0.0,
 ) -> Chart | None:
     """Return a chart of the lines that have points; None if none has."""
     drawn = tuple(line for line in lines if line.points)
-    return Chart(title, *axes, drawn, *y_range) if drawn else None
+    return Chart(title, *axes, drawn, *y_range, x_from) if drawn else None
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

@@ -94,18 +94,18 @@ def _by_ratio(data: AuditData) -> Chart | None:
         for (name, benchmark), rows in _series(wanted).items()
     ]
     axes = ("ratio of the depths of two points, from", "in right order, %")
-    return chart("Random pairs of points in right order", axes, lines, (40, 100))
+    return chart("Random pairs of points in right order", axes, lines, (40, 100), x_from=1)
 
 
 def _by_margin(data: AuditData) -> Chart | None:
     lines = [
         Line(
             f"{name}, {benchmark}",
-            tuple((r["margin_over"], 100 * r["agreement"]) for r in rows if r["margin_up_to"]),
+            tuple((r["margin_over"] or 0.0, 100 * r["agreement"]) for r in rows),
         )
         for (name, benchmark), rows in _series(data.human).items()
     ]
-    axes = ("margin of the map, from, in nearness", "agrees with people, %")
+    axes = ("least margin of the map, in nearness", "agrees with people, %")
     return chart("Agreement with people by margin", axes, lines, (0, 100))
 
 
@@ -181,7 +181,7 @@ def text_summary(data: AuditData) -> Sequence[str]:
         kept = f"{100 * rows[0]['kept']:.1f} % of pairs are decided; " if rows else ""
         lines.append(f"{result.model.name}: {kept}turned by noise of {said or 'any size: none'}")
     for row in data.human:
-        if row["margin_up_to"] is None:
+        if row["margin_over"] is None:
             name = Model(row["model"], row["weights_sha"], row["preproc_id"]).name
             lines.append(
                 f"{name}, {row['benchmark']}: agrees with people on {100 * row['agreement']:.1f} % "

@@ -98,7 +98,8 @@ class AuditData:
         noise: per model with maps in the lake.
         quality: rows of `depth_quality`.
         pictures: scores of each picture against true depth: measure → value, and its name.
-        human: per model and folder: share of agreement with its interval, and by margin.
+        human: per model and folder: share of agreement with its interval, of all pictures and of
+            those with at least a margin.
         expectations: where both noise and truth are known.
         failures: rows that could not be used, with reasons.
     """
@@ -153,15 +154,22 @@ from depth_scores where audit = 'truth'
 group by benchmark, item_id, {KEYS} order by benchmark, {KEYS}, item_id
 """  # noqa: S608 - no value in it
 HUMAN = f"""
-select benchmark, {KEYS}, null as margin_over, null as margin_up_to, count(*) as n,
-    avg(value) as agreement, wilson(sum(value), count(*)).low as low,
-    wilson(sum(value), count(*)).high as high
-from depth_scores where audit = 'human' group by benchmark, {KEYS}
-union all
-select benchmark, {KEYS}, bin_low as margin_over, bin_high as margin_up_to, count(*) as n,
-    avg(value) as agreement, wilson(sum(value), count(*)).low as low,
-    wilson(sum(value), count(*)).high as high
-from depth_scores where audit = 'human' group by benchmark, {KEYS}, bin_low, bin_high
+with bins as (
+    select benchmark, {KEYS}, bin_low, count(*) as n, sum(value) as agreed
+    from depth_scores where audit = 'human' group by benchmark, {KEYS}, bin_low
+),
+wide as (
+    select benchmark, {KEYS}, bin_low, sum(n) over widest as n, sum(agreed) over widest as agreed
+    from bins
+    window widest as (partition by benchmark, {KEYS} order by bin_low desc)
+),
+whole as (
+    select benchmark, {KEYS}, null as bin_low, sum(n) as n, sum(agreed) as agreed
+    from bins group by benchmark, {KEYS}
+)
+select benchmark, {KEYS}, bin_low as margin_over, n, agreed / n as agreement,
+    wilson(agreed, n).low as low, wilson(agreed, n).high as high
+from (from wide where bin_low > 0 union all from whole)
 order by benchmark, {KEYS}, margin_over nulls first
 """  # noqa: S608 - no value in it
 ERRORS = f"""
