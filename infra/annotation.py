@@ -5,7 +5,7 @@ pool's business.  A worker finds the weights on its own machine, so what it says
 against what the driver found: a hub branch that moved between the two must not pass for the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,11 +20,15 @@ from infra.execution import (
     Produced,
     RunContext,
     committed_part,
+    failed_rows,
+    is_committed,
     map_on_pool,
     run_part,
+    run_parts,
 )
 from infra.lake.lake import Lake
-from infra.pool.workers import Placement, Pool, WorkerSpec
+from infra.pool.several import unpack
+from infra.pool.workers import Placement, Pool, WorkerOutput, WorkerSpec
 from sightline.errors import CheckpointError
 from sightline.provenance import Step
 from sightline.schemas import IMAGES, Contract
@@ -41,6 +45,9 @@ BATCH_BYTES: Final = 16 << 20
 
 COLUMNS = ("image_id", "bytes")
 
+SEVERAL: Final = "tasks.vision.several:SeveralWorkers"
+"""The worker that runs those of several steps over one decode."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageStep:
@@ -55,6 +62,14 @@ class ImageStep:
     step: Step
     contract: Contract
     factory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A step and the parameters of its worker; `weights` names the network."""
+
+    step: ImageStep
+    parameters: Mapping[str, Any]
 
 
 def annotate_images(
@@ -76,25 +91,93 @@ def annotate_images(
     Raises:
         CheckpointError: the weights are missing or incomplete; no image was read.
     """
-    source = committed_part(context.lake, IMAGES, part)
-    checkpoint = resolve(parameters["weights"])
-    job = PartJob(
-        step=wanted.step,
-        part=part,
-        identity={**parameters, "weights_sha": checkpoint.weights_sha},
-        inputs=[source.fingerprint],
-        outputs=[Output(wanted.contract, part)],
-        rows_in=source.rows,
-    )
+    found = _found(part, Wanted(wanted, parameters), context)
     spec = WorkerSpec(wanted.factory, dict(parameters))
     batches = image_batches(context.lake, part, pool.placement)
     return run_part(
         context,
-        job,
+        found.job,
         lambda: with_weights(
-            checkpoint, map_on_pool(pool, spec, batches, wanted.step, wanted.contract)
+            found.checkpoint, map_on_pool(pool, spec, batches, wanted.step, wanted.contract)
         ),
     )
+
+
+def annotate_together(
+    part: str, wanted: Sequence[Wanted], context: RunContext, pool: Pool
+) -> list[PartResult]:
+    """Return what was done by each of several steps that read `part` of `images`.
+
+    The steps that are not committed yet share one decode of the pictures; each is published under
+    its own fingerprint, the same that it has alone.
+
+    Args:
+        part: of `images`.
+        wanted: the steps; their workers have `stages`.
+        context: of the run.
+        pool: where workers live.
+
+    Raises:
+        CheckpointError: weights are missing or incomplete; no image was read.
+    """
+    found = [_found(part, one, context) for one in wanted]
+    lacking = [one for one in found if not is_committed(context, one.job)]
+    if len(lacking) <= 1:
+        return [annotate_images(part, w.step, w.parameters, context, pool) for w in wanted]
+    done = run_parts(
+        context, [one.job for one in lacking], lambda: _together(part, lacking, context, pool)
+    )
+    results = {result.step: result for result in done}
+    return [
+        results.get(w.step.step.name) or annotate_images(part, w.step, w.parameters, context, pool)
+        for w in wanted
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A step on a part, and the weights that it runs."""
+
+    wanted: Wanted
+    job: PartJob
+    checkpoint: Checkpoint
+
+
+def _found(part: str, wanted: Wanted, context: RunContext) -> _Found:
+    source = committed_part(context.lake, IMAGES, part)
+    checkpoint = resolve(wanted.parameters["weights"])
+    job = PartJob(
+        step=wanted.step.step,
+        part=part,
+        identity={**wanted.parameters, "weights_sha": checkpoint.weights_sha},
+        inputs=[source.fingerprint],
+        outputs=[Output(wanted.step.contract, part)],
+        rows_in=source.rows,
+    )
+    return _Found(wanted, job, checkpoint)
+
+
+def _together(
+    part: str, found: Sequence[_Found], context: RunContext, pool: Pool
+) -> Iterator[tuple[int, Produced]]:
+    members = [
+        {"factory": one.wanted.step.factory, "options": dict(one.wanted.parameters)}
+        for one in found
+    ]
+    spec = WorkerSpec(SEVERAL, {"members": members})
+    for result in pool.map(spec, image_batches(context.lake, part, pool.placement)):
+        for number, outputs in enumerate(unpack(result, len(found))):
+            one = found[number]
+            rows = (made for output in outputs for made in _produced(one.wanted.step, output))
+            for produced in with_weights(one.checkpoint, rows):
+                yield number, produced
+
+
+def _produced(step: ImageStep, output: WorkerOutput) -> Iterator[Produced]:
+    if output.table.num_rows:
+        yield Produced(step.contract, output.table)
+    if output.failures:
+        yield failed_rows(step.step, [(f.item_id, f.code, f.detail) for f in output.failures])
 
 
 def image_batches(lake: Lake, part: str, placement: Placement) -> Iterator[pa.Table]:

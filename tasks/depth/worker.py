@@ -27,6 +27,7 @@ class DepthWorker:
     """Callable on tables with `image_id` and `bytes`; gives `depth_maps` rows.
 
     Attributes:
+        stages: those of every image worker.
         is_concurrent: whether two batches at once are faster than one after the other.
     """
 
@@ -64,12 +65,12 @@ class DepthWorker:
         self._model = DepthModel(
             self._checkpoint.folder, place, input_px, limit, Resample(resample)
         )
-        self._stages = Stages(self._model, self._rows, DEPTH_MAPS)
-        self.is_concurrent = self._stages.is_concurrent
+        self.stages = Stages(self._model, self._rows, DEPTH_MAPS)
+        self.is_concurrent = self.stages.is_concurrent
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:
         """Return a map per readable picture, in the batch's order."""
-        return self._stages(batch)
+        return self.stages(batch)
 
     def _rows(self, picture: Picture, values: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
         try:

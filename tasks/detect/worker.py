@@ -35,6 +35,7 @@ class DetectWorker:
     """Callable on tables with `image_id` and `bytes`; gives `detections` rows.
 
     Attributes:
+        stages: those of every image worker.
         is_concurrent: whether two batches at once are faster than one after the other.
     """
 
@@ -71,12 +72,12 @@ class DetectWorker:
         self._queries = params.queries
         self._rule = BoxRule(params.min_score or 0.0, params.max_overlap, params.max_boxes)
         network = network_of(family, self._checkpoint.folder, place, params)
-        self._stages = Stages(network, self._rows, DETECTIONS)
-        self.is_concurrent = self._stages.is_concurrent
+        self.stages = Stages(network, self._rows, DETECTIONS)
+        self.is_concurrent = self.stages.is_concurrent
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:
         """Return the detections of every readable picture, in the batch's order."""
-        return self._stages(batch)
+        return self.stages(batch)
 
     def _rows(self, picture: Picture, said: Candidates) -> list[dict[str, Any]]:
         found = detections_of(said, self._queries, self._rule)

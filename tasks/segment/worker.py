@@ -41,6 +41,7 @@ class SegmentWorker:
     """Callable on tables with `image_id`, `bytes` and perhaps `prompts`; gives `segments` rows.
 
     Attributes:
+        stages: those of every image worker.
         is_concurrent: whether two batches at once are faster than one after the other.
     """
 
@@ -73,12 +74,12 @@ class SegmentWorker:
         self._checkpoint = resolve(weights)
         place = Device(device, params.precision, threads=threads, is_compiled=is_compiled)
         self._model = network_of(params, self._checkpoint.folder, place)
-        self._stages = Stages(self._model, self._rows, SEGMENTS)
-        self.is_concurrent = self._stages.is_concurrent
+        self.stages = Stages(self._model, self._rows, SEGMENTS)
+        self.is_concurrent = self.stages.is_concurrent
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:
         """Return the segments of every readable picture, in the batch's order."""
-        return self._stages(batch)
+        return self.stages(batch)
 
     def _rows(self, picture: Picture, said: Any) -> list[dict[str, Any]]:
         found = self._model.segments(picture, said)

@@ -19,13 +19,16 @@ import pyarrow as pa
 from infra.images.decode import ImageProblem, decode, inspect_header
 from infra.pool.workers import RowFailure, WorkerOutput
 from sightline.schemas import Contract
-from tasks.vision.pictures import RGB, Picture, Size
+from tasks.vision.pictures import RGB, Picture
 
 T = TypeVar("T")
 S = TypeVar("S")
 U = TypeVar("U")
 
 Row = Mapping[str, Any]
+
+Shape = Any
+"""Hashable; of the input of one network its `Size`.  The stages only compare it."""
 
 WAVE_PICTURES: Final = 16
 """Pictures decoded together, enough to keep the cores of one worker busy."""
@@ -67,19 +70,19 @@ class Network(Protocol):
         """Return how many threads should decode and encode."""
         ...
 
-    def size(self, width: int, height: int) -> Size:
+    def size(self, width: int, height: int) -> Shape:
         """Return the network's input for a picture."""
         ...
 
-    def batch_size(self, size: Size) -> int:
+    def batch_size(self, size: Shape) -> int:
         """Return how many pictures of `size` a pass takes."""
         ...
 
-    def staged(self, rgb: RGB, size: Size) -> Any:
+    def staged(self, rgb: RGB, size: Shape) -> Any:
         """Return what is kept of a picture until its pass."""
         ...
 
-    def infer(self, batch: Sequence[tuple[Picture, Any]], size: Size) -> Sequence[Pass]:
+    def infer(self, batch: Sequence[tuple[Picture, Any]], size: Shape) -> Sequence[Pass]:
         """Begin the passes over pictures of one shape; in order."""
         ...
 
@@ -88,18 +91,21 @@ class Network(Protocol):
 class _Group:
     """Pictures of one shape."""
 
-    size: Size
+    size: Shape
     pictures: Sequence[Picture]
 
 
 _Wave = Sequence[_Group]
-_Outcome = Sequence[Row] | RowFailure
+Outcome = Sequence[Row] | RowFailure
+"""Of one picture."""
 
 
 class Stages:
     """Callable on tables with `image_id` and `bytes`; gives rows of one contract.
 
     Attributes:
+        network: on its device.
+        contract: of the rows.
         is_concurrent: whether two batches at once are faster than one after the other.
     """
 
@@ -117,9 +123,9 @@ class Stages:
                 threads, and raises `ImageProblem` where it says nothing usable.
             contract: of the rows.
         """
-        self._network = network
+        self.network = network
+        self.contract = contract
         self._rows_of = rows_of
-        self._contract = contract
         self.is_concurrent = network.is_overlapped
         self._ahead = AHEAD if network.is_overlapped else 0
         self._hands = ThreadPoolExecutor(network.threads, "pictures")
@@ -127,8 +133,12 @@ class Stages:
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:
         """Return the rows of every usable picture, in the batch's order."""
+        return output_of(self.contract, self.outcomes(batch))
+
+    def outcomes(self, batch: pa.Table) -> list[Outcome]:
+        """Return what became of each row of the batch."""
         data = batch["bytes"].to_pylist()
-        outcomes: dict[int, _Outcome] = {}
+        outcomes: dict[int, Outcome] = {}
         pictures = list(self._inspected(batch, data, outcomes))
         loads = _staggered(
             _waves(self._groups(pictures)),
@@ -139,10 +149,10 @@ class Stages:
         passes = _staggered(loads, self._ahead, self._infer, Future.result)
         for written in _staggered(passes, self._ahead, self._write, _results):
             outcomes.update(written)
-        return self._output([outcomes[row] for row in range(batch.num_rows)])
+        return [outcomes[row] for row in range(batch.num_rows)]
 
     def _inspected(
-        self, batch: pa.Table, data: Sequence[bytes], outcomes: dict[int, _Outcome]
+        self, batch: pa.Table, data: Sequence[bytes], outcomes: dict[int, Outcome]
     ) -> Iterator[Picture]:
         names = [name for name in batch.column_names if name != "bytes"]
         for row, columns in enumerate(batch.select(names).to_pylist()):
@@ -156,13 +166,13 @@ class Stages:
 
     def _groups(self, pictures: Iterable[Picture]) -> Iterator[_Group]:
         """Yield passes; lazily, because the network learns how much fits."""
-        shapes: dict[Size, deque[Picture]] = {}
+        shapes: dict[Shape, deque[Picture]] = {}
         for picture in pictures:
-            size = self._network.size(picture.width, picture.height)
+            size = self.network.size(picture.width, picture.height)
             shapes.setdefault(size, deque()).append(picture)
         for size, members in shapes.items():
             while members:
-                yield _Group(size, _popped(members, self._network.batch_size(size)))
+                yield _Group(size, _popped(members, self.network.batch_size(size)))
 
     def _load(self, wave: _Wave, data: Sequence[bytes]) -> list[tuple[_Group, list[Future[Any]]]]:
         return [
@@ -170,27 +180,28 @@ class Stages:
             for group in wave
         ]
 
-    def _staged(self, picture: Picture, data: Sequence[bytes], size: Size) -> Any:
+    def _staged(self, picture: Picture, data: Sequence[bytes], size: Shape) -> Any:
         try:
-            return self._network.staged(decode(data[picture.row]).rgb, size)
+            return self.network.staged(decode(data[picture.row]).rgb, size)
         except ImageProblem as problem:
             return RowFailure(picture.image_id, problem.code, problem.detail)
 
-    def _infer(self, loaded: Sequence[tuple[Size, Any]]) -> "Future[list[Pass]]":
+    def _infer(self, loaded: Sequence[tuple[Shape, Any]]) -> "Future[list[Pass]]":
         def run() -> list[Pass]:
-            return [done for size, batch in loaded for done in self._network.infer(batch, size)]
+            return [done for size, batch in loaded for done in self.network.infer(batch, size)]
 
         return self._device.submit(run)
 
-    def _write(self, passes: Sequence[Pass]) -> "list[tuple[int, Future[_Outcome]]]":
+    def _write(self, passes: Sequence[Pass]) -> "list[tuple[int, Future[Outcome]]]":
         """Wait for the network, then begin to make rows."""
         return [
-            (picture.row, self._hands.submit(self._written, picture, said))
+            (picture.row, self._hands.submit(self.written, picture, said))
             for done in passes
-            for picture, said in zip(done.pictures, _said(done), strict=True)
+            for picture, said in zip(done.pictures, said_by(done), strict=True)
         ]
 
-    def _written(self, picture: Picture, said: Any) -> _Outcome:
+    def written(self, picture: Picture, said: Any) -> Outcome:
+        """Return the rows of a picture, or the verdict on it."""
         try:
             if isinstance(said, ImageProblem):
                 raise said
@@ -198,10 +209,12 @@ class Stages:
         except ImageProblem as problem:
             return RowFailure(picture.image_id, problem.code, problem.detail)
 
-    def _output(self, outcomes: Sequence[_Outcome]) -> WorkerOutput:
-        rows = [row for made in outcomes if not isinstance(made, RowFailure) for row in made]
-        failures = tuple(made for made in outcomes if isinstance(made, RowFailure))
-        return WorkerOutput(self._contract.rows(rows), failures)
+
+def output_of(contract: Contract, outcomes: Iterable[Outcome]) -> WorkerOutput:
+    """Return rows and failures, each in the order of `outcomes`."""
+    made = list(outcomes)
+    rows = [row for one in made if not isinstance(one, RowFailure) for row in one]
+    return WorkerOutput(contract.rows(rows), tuple(m for m in made if isinstance(m, RowFailure)))
 
 
 def _waves(groups: Iterable[_Group]) -> Iterator[_Wave]:
@@ -231,8 +244,8 @@ def _popped(members: deque[Picture], most: int) -> list[Picture]:
 
 
 def _loaded(
-    loading: Sequence[tuple[_Group, list[Future[Any]]]], outcomes: dict[int, _Outcome]
-) -> list[tuple[Size, list[tuple[Picture, Any]]]]:
+    loading: Sequence[tuple[_Group, list[Future[Any]]]], outcomes: dict[int, Outcome]
+) -> list[tuple[Shape, list[tuple[Picture, Any]]]]:
     """Wait for the pixels of a wave; what could not be decoded goes to `outcomes`."""
     loaded = []
     for group, futures in loading:
@@ -248,7 +261,7 @@ def _loaded(
     return loaded
 
 
-def _said(done: Pass) -> Sequence[Any]:
+def said_by(done: Pass) -> Sequence[Any]:
     """Return what a pass says per picture; a verdict on all of them stands for each."""
     try:
         return done.wait()
@@ -256,7 +269,7 @@ def _said(done: Pass) -> Sequence[Any]:
         return [problem] * len(done.pictures)
 
 
-def _results(written: "Sequence[tuple[int, Future[_Outcome]]]") -> dict[int, _Outcome]:
+def _results(written: "Sequence[tuple[int, Future[Outcome]]]") -> dict[int, Outcome]:
     return {row: future.result() for row, future in written}
 
 

@@ -12,9 +12,17 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from infra import annotation
-from infra.annotation import ImageStep, annotate_images, image_batches, with_weights
+from infra.annotation import (
+    ImageStep,
+    Wanted,
+    annotate_images,
+    annotate_together,
+    image_batches,
+    with_weights,
+)
 from infra.checkpoints import Checkpoint
 from infra.execution import Produced, RunContext
+from infra.images.decode import decode
 from infra.images.pixels import encode_jpeg
 from infra.lake.lake import Lake
 from infra.pool.local_pool import LocalPool
@@ -22,8 +30,9 @@ from infra.pool.workers import Placement
 from sightline.errors import CheckpointError, PoolError
 from sightline.ids import image_id
 from sightline.provenance import Step
-from sightline.schemas import DEPTH_MAPS, FAILURES, IMAGES
+from sightline.schemas import DEPTH_MAPS, FAILURES, IMAGES, SEGMENTS
 from tasks.depth.params import DepthParams
+from tasks.vision import stages
 from tests.tasks.depth import seeded
 
 DEPTH = ImageStep(Step("depth", 1), DEPTH_MAPS, "tasks.depth.worker:DepthWorker")
@@ -143,3 +152,47 @@ def test_batches_for_gpus_are_larger_and_hold_the_same_rows(
     assert pa.concat_tables(on_gpus).equals(pa.concat_tables(on_cpus))
     monkeypatch.setattr(annotation, "BATCH_BYTES", 1)
     assert len(list(image_batches(lake, PART, Placement(num_gpus=1)))) == 4
+
+
+SEGMENT = ImageStep(Step("segment", 1), SEGMENTS, "tasks.segment.worker:SegmentWorker")
+
+
+def both(folder: Path) -> list[Wanted]:
+    segment = {"weights": "embedded:segment", "input_px": 64, "precision": "fp32"}
+    depth = asdict(DepthParams(str(folder), seeded.INPUT_PX, precision="fp32"))
+    return [Wanted(DEPTH, depth), Wanted(SEGMENT, segment)]
+
+
+def rows_of(lake: Lake) -> list[pa.Table]:
+    return [lake.read(contract) for contract in (DEPTH_MAPS, SEGMENTS, FAILURES)]
+
+
+def test_annotate_together_gives_what_each_step_gives_from_one_decode(
+    lake: Lake, folder: Path, pool: LocalPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(tmp_path / "lake", tmp_path / "alone")
+    alone = Lake(tmp_path / "alone")
+    context = RunContext(lake=lake, recipe="test", recipe_identity="0")
+    apart = RunContext(lake=alone, recipe="test", recipe_identity="0")
+    wanted = both(folder)
+    for one in wanted:
+        annotate_images(PART, one.step, one.parameters, apart, pool)
+    decoded = []
+    monkeypatch.setattr(stages, "decode", lambda data: decoded.append(data) or decode(data))
+    results = annotate_together(PART, wanted, context, pool)
+    assert len(decoded) == len(set(decoded)) == 6
+    assert [(r.step, r.reused, r.failed) for r in results] == [
+        ("depth", False, 1),
+        ("segment", False, 1),
+    ]
+    assert all(a.equals(b) for a, b in zip(rows_of(lake), rows_of(alone), strict=True))
+    assert rows_of(lake)[1].num_rows > 0
+    assert [r.reused for r in annotate_together(PART, wanted, context, pool)] == [True, True]
+
+
+def test_annotate_together_computes_only_what_is_missing(lake: Lake, folder: Path, pool: LocalPool):
+    context = RunContext(lake=lake, recipe="test", recipe_identity="0")
+    depth, segment = both(folder)
+    annotate_images(PART, depth.step, depth.parameters, context, pool)
+    results = annotate_together(PART, [depth, segment], context, pool)
+    assert [(r.step, r.reused) for r in results] == [("depth", True), ("segment", False)]
