@@ -76,7 +76,8 @@ def sam2(folder: Path, *, image_px: int = 64, as_video: bool = False) -> Path:
         net: Any = Sam2VideoModel(Sam2VideoConfig(**parts, image_size=image_px, **small))
     else:
         net = Sam2Model(Sam2Config(**parts))
-    spread(net.mask_decoder, gain=3.0)
+    torch.manual_seed(3)
+    spread(net.mask_decoder, gain=2.0)
     return save(net, folder)
 
 
@@ -143,16 +144,16 @@ def oneformer(folder: Path) -> Path:
         decoder_layers=2,
         dim_feedforward=16,
         query_dec_layers=1,
-        task_seq_len=12,
-        max_seq_len=12,
+        task_seq_len=24,
+        max_seq_len=24,
         text_encoder_width=32,
-        text_encoder_context_length=12,
+        text_encoder_context_length=24,
         text_encoder_num_layers=1,
         text_encoder_vocab_size=200,
         id2label=dict(enumerate(LABELS)),
         label2id={label: number for number, label in enumerate(LABELS)},
     )
-    clip_tokenizer(12, pad="<|endoftext|>").save_pretrained(folder)
+    clip_tokenizer(24, pad="<|endoftext|>").save_pretrained(folder)
     return save(_sure(OneFormerForUniversalSegmentation(config)), folder)
 
 
@@ -169,8 +170,9 @@ def _sure(net: nn.Module) -> nn.Module:
     for name, module in net.named_modules():
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=2.0)
-        if name.endswith("class_predictor") and isinstance(module, nn.Linear):
+        if name.endswith(("class_predictor", "class_embed")) and isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=2.0)
+            nn.init.constant_(module.bias[-1:], -2.0)  # seldom "nothing"
     return net
 
 
@@ -185,8 +187,12 @@ def clip_tokenizer(length: int, pad: str = "!") -> Any:
 
 
 def owlv2(folder: Path, *, image_px: int = 64) -> Path:
-    from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2TextConfig
-    from transformers import Owlv2VisionConfig
+    from transformers import (
+        Owlv2Config,
+        Owlv2ForObjectDetection,
+        Owlv2TextConfig,
+        Owlv2VisionConfig,
+    )
 
     torch.manual_seed(5)
     small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
