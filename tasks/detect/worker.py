@@ -36,6 +36,7 @@ class DetectWorker:
 
     Attributes:
         stages: those of every image worker.
+        stages: of its network; several workers may share a decode through them.
         is_concurrent: whether two batches at once are faster than one after the other.
     """
 

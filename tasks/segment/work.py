@@ -4,13 +4,13 @@ Which prompts there are is part of the identity, by content: a part is computed 
 its boxes changed, whatever run or new sample brought them.  Images without a box are not decoded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from infra.annotation import BATCH_ROWS, COLUMNS, ImageStep
+from infra.annotation import ImageStep, image_batches, with_weights
 from infra.checkpoints import resolve
 from infra.execution import (
     Output,
@@ -79,10 +79,13 @@ def segment_prompts(
         rows_in=source.rows,
     )
     spec = WorkerSpec(wanted.factory, parameters)
+    batches = prompted(image_batches(lake, part, pool.placement), asked)
     return run_part(
         context,
         job,
-        lambda: map_on_pool(pool, spec, _batches(lake, part, asked), wanted.step, wanted.contract),
+        lambda: with_weights(
+            checkpoint, map_on_pool(pool, spec, batches, wanted.step, wanted.contract)
+        ),
     )
 
 
@@ -137,10 +140,10 @@ def _fractions(boxes: Sequence[Sequence[float]] | None, width: int, height: int)
             yield box
 
 
-def _batches(lake: Lake, part: str, asked: Asked) -> Iterator[pa.Table]:
+def prompted(batches: Iterable[pa.Table], asked: Asked) -> Iterator[pa.Table]:
     """Yield the images that something is asked about, with what it is."""
     wanted = pa.array(sorted(asked), pa.string())
-    for batch in lake.scan(IMAGES, parts=[part], columns=list(COLUMNS), batch_rows=BATCH_ROWS):
+    for batch in batches:
         kept = batch.filter(pc.is_in(batch["image_id"], value_set=wanted))
         if kept.num_rows:
             prompts = [
