@@ -6,7 +6,7 @@ end and names it, and the next build does only what is missing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from prefect import flow
@@ -24,6 +24,7 @@ from flows.recipe import Recipe, load_recipe
 from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
 from flows.watching import watching
+from infra.annotation import Wanted
 from infra.settings import Settings, load_settings
 from infra.teacher.budget import Caps
 from infra.teacher.watch import TeacherWatch
@@ -42,7 +43,7 @@ from tasks.ingest.work import IngestWork, known_rows
 from tasks.review.live import ReviewPart, ReviewWork
 from tasks.review.task import REVIEW_TASKS
 from tasks.segment.families import Prompts
-from tasks.segment.task import segment_images
+from tasks.segment.task import SEGMENT, segment_images
 from tasks.verify.judge import Standard
 from tasks.verify.task import verify_part
 
@@ -243,13 +244,22 @@ def _submit_review(schedule: Schedule, review: ReviewWork, after: Key) -> Key:
     return schedule.submit(review.review.value, task, review.part.chains, review, after=[after])
 
 
+def along_with_depth(recipe: Recipe, runtime: Runtime) -> list[Wanted]:
+    """Return the steps whose networks see the pictures that are decoded for depth."""
+    segment = recipe.steps.segment
+    asks_nothing = segment.params.prompts in (Prompts.AUTO, Prompts.GRID)
+    is_shared = runtime.settings.shares_decode and segment.enabled and asks_nothing
+    return [Wanted(SEGMENT, asdict(segment.params))] if is_shared else []
+
+
 def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) -> list[Key]:
     """Return the runs that annotate one part of `images`, submitted once."""
     steps, pool = recipe.steps, runtime.pool
-    keys = []
+    keys, along = [], along_with_depth(recipe, runtime)
     if steps.depth.enabled:
         depth = steps.depth.params
-        keys.append(schedule.submit("depth", annotate_depth, part, depth, pool=pool))
+        keys.append(schedule.submit("depth", annotate_depth, part, depth, pool=pool, along=along))
+    shared = list(keys) if along else []
     detected = []
     if steps.detect.enabled:
         detect = steps.detect.params
@@ -259,7 +269,7 @@ def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) ->
         segment = steps.segment.params
         asks_samples = segment.prompts is Prompts.SAMPLES
         asking = {"samples": runtime.referring(part)} if asks_samples else {}
-        asked = detected if segment.prompts is Prompts.DETECTIONS else []
+        asked = detected if segment.prompts is Prompts.DETECTIONS else shared
         keys.append(
             schedule.submit(
                 "segment", segment_images, part, segment, pool=pool, after=asked, **asking

@@ -139,7 +139,8 @@ def run_parts(
 ) -> list[PartResult]:
     """Return the results of several steps whose rows are made in one go.
 
-    None of them is committed yet: `is_committed` tells.  Each is published on its own.
+    None of them is committed yet: `is_committed` tells.  Each is published on its own; progress is
+    that of the first, because the runs of the others report when they find theirs committed.
 
     Args:
         context: lake and provenance.
@@ -165,8 +166,7 @@ def _run(
     compute: Callable[[], Iterable[tuple[int, Produced]]],
     spend: Callable[[], Spend] | None,
 ) -> list[PartResult]:
-    for job in jobs:
-        context.progress.part_begun(job.step.name, rows=job.rows_in)
+    context.progress.part_begun(jobs[0].step.name, rows=jobs[0].rows_in)
     started, clock = datetime.now(UTC), time.perf_counter()
     with ExitStack() as stack:
         stagings = [_Staging(context.lake, job, stack) for job in jobs]
@@ -179,8 +179,9 @@ def _run(
         for contract, part in parts:
             context.lake.publish(contract, [part])
     seconds = time.perf_counter() - clock
-    pairs = zip(jobs, facts, strict=True)
-    return [_result(context, job, of_job, seconds) for job, of_job in pairs]
+    failed = facts[0].failed
+    context.progress.part_done(jobs[0].step.name, rows=jobs[0].rows_in, failed=failed)
+    return [_result(job, of_job, seconds) for job, of_job in zip(jobs, facts, strict=True)]
 
 
 def _finished(
@@ -191,8 +192,7 @@ def _finished(
     return [(output.contract, staging.finish(output)) for output in _tables(job)]
 
 
-def _result(context: RunContext, job: PartJob, facts: "_RunFacts", seconds: float) -> PartResult:
-    context.progress.part_done(job.step.name, rows=job.rows_in, failed=facts.failed)
+def _result(job: PartJob, facts: "_RunFacts", seconds: float) -> PartResult:
     _log.info(
         "%s %s: %d rows, %d failed, %.1f s",
         job.step.name, job.part, facts.rows, facts.failed, seconds,

@@ -1,10 +1,12 @@
 """Several networks over one decode: pictures are read once and each network is asked in turn.
 
 The workers of the single steps are built as they are and give their networks and their rows; a
-verdict of one on a picture is none of another's.
+verdict of one on a picture is none of another's.  Pictures share a pass only if their inputs are of
+one shape for every network, so passes may be smaller than those of a step alone, and a float may
+differ from its in the last bit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -56,9 +58,9 @@ class SeveralNetworks:
         return tuple(network.size(width, height) for network in self._networks)
 
     def batch_size(self, size: Shape) -> int:
-        """Return how many pictures a pass of every network takes."""
+        """Return how many pictures the network with the largest passes takes."""
         pairs = zip(self._networks, size, strict=True)
-        return min(network.batch_size(one) for network, one in pairs)
+        return max(network.batch_size(one) for network, one in pairs)
 
     def staged(self, rgb: RGB, size: Shape) -> Sequence[Any]:
         """Return what each network keeps of a picture until its pass."""
@@ -66,12 +68,19 @@ class SeveralNetworks:
         return [network.staged(rgb, one) for network, one in pairs]
 
     def infer(self, batch: Sequence[tuple[Picture, Any]], size: Shape) -> Sequence[Pass]:
-        """Begin the passes of every network."""
-        passes = [
-            network.infer([(picture, staged[number]) for picture, staged in batch], size[number])
-            for number, network in enumerate(self._networks)
-        ]
+        """Begin the passes of every network, each in passes of its own size."""
+        passes = [list(self._passes(batch, number, one)) for number, one in enumerate(size)]
         return [_Passes([picture for picture, _ in batch], passes)]
+
+    def _passes(
+        self, batch: Sequence[tuple[Picture, Any]], number: int, size: Shape
+    ) -> Iterator[Pass]:
+        network = self._networks[number]
+        own = [(picture, staged[number]) for picture, staged in batch]
+        while own:
+            most = network.batch_size(size)
+            yield from network.infer(own[:most], size)
+            own = own[most:]
 
 
 class SeveralWorkers:
