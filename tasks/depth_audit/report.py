@@ -189,11 +189,13 @@ def text_summary(data: AuditData) -> Sequence[str]:
             )
     for each in data.expectations:
         said = (
-            "more than the sweep shows" if each.flipped is None else f"{100 * each.flipped:.2f} %"
+            "is beyond the sweep"
+            if each.flipped is None
+            else f"turns {100 * each.flipped:.2f} % of decided relations"
         )
         lines.append(
             f"{each.model.name}: medians err by {each.object_error:.3f} on {each.benchmark}; "
-            f"noise of that size turns {said} of decided relations"
+            f"noise of that size {said}"
         )
     shown = [f"not used: {row['item_id']}: {row['detail']}" for row in data.failures]
     more = len(shown) - SHOWN_FAILURES

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from infra.execution import Output, PartJob, Produced, committed_part, failed_rows
 from infra.lake.lake import Lake
 from infra.pool.workers import BatchResult, Pool, RowFailure, WorkerSpec
-from sightline.provenance import Step
+from sightline.provenance import Step, fingerprint_of
 from sightline.schemas import DEPTH_MAPS, DEPTH_SCORES, RUNS, SEGMENTS
 from tasks.depth_audit.flips import FlipCounts
 from tasks.depth_audit.folders import Folder, HumanLabel
@@ -140,9 +140,9 @@ class FolderWork(Generic[T]):
 
     @property
     def part(self) -> str:
-        """Return the part of `depth_scores`: the folder, its content, and the weights."""
+        """Return the part of `depth_scores`: the folder, its content, the weights, how they run."""
         slug = re.sub(r"[^A-Za-z0-9_-]+", "-", self.folder.name).strip("-")[:80] or "folder"
-        maps = f"{self.depth.weights_sha[:SHA_CHARS]}-{self.depth.spec.options['input_px']}"
+        maps = f"{self.depth.weights_sha[:SHA_CHARS]}-{fingerprint_of(self.depth.identity())}"
         return f"{self.audit}.{slug}-{self.sha[:SHA_CHARS]}.{maps}"
 
     def job(self) -> PartJob:

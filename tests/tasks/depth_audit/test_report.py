@@ -99,7 +99,7 @@ def test_summary_says_what_was_found_in_words():
     assert "70.0 % of pairs are decided" in lines[1]
     assert "agrees with people on 75.0 % of 4 (30.0 to 95.0 %)" in lines[2]
     assert "turns 2.50 % of decided relations" in lines[3]
-    assert "more than the sweep shows" in lines[4]
+    assert "beyond the sweep" in lines[4]
     assert lines[5:] == ["not used: odd: <script>"]
     many = replace(data(), failures=data().failures * 5)
     assert text_summary(many)[-1] == "and 2 more rows"
