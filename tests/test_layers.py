@@ -45,6 +45,7 @@ NETWORKS = (
     ("segment.worker", "torch"),
     ("vision.device", "torch"), ("vision.driven", "torch"), ("vision.loading", "transformers"),
     ("vision.pixels", "torch"), ("vision.resampling", "torch"), ("vision.runner", "torch"),
+    ("vision.words", "transformers"),
 )  # fmt: skip
 """Modules of `tasks` that only a worker imports, and the library that they miss first."""
 
@@ -146,7 +147,7 @@ def test_task_file_is_thin(repo_root: Path, family: str):
 def test_every_family_with_a_task_is_measured(repo_root: Path):
     families = sorted(file.parent.name for file in (repo_root / "tasks").glob("*/task.py"))
     expected = [
-        "decontaminate", "dedup", "depth", "detect", "distill", "ground", "ingest", "review",
+        "decontaminate", "dedup", "depth", "depth_audit", "detect", "distill", "ground", "ingest", "review",
         "segment", "verify",
     ]  # fmt: skip
     assert families == expected
