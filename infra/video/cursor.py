@@ -5,6 +5,7 @@ it, and after damage nothing counts until the next key frame, because later fram
 the lost one.  Frames are found by the time the container states, never by counting.
 """
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,8 +24,8 @@ KEPT_FRAMES: Final = 4
 """Passed frames held for a thread that asks late; each is a decoded picture."""
 NEAR_S: Final = 1.0
 """Frames no further ahead are decoded through, even past a key frame."""
-SEEK_BACK_S: Final = (0.0, 2.0, None)
-"""How far before a key frame to seek, in turn: some containers find places only roughly."""
+SEEK_BACK_S: Final = (0.0, 0.5, 2.0, None)
+"""How far before a key frame to seek, in turn; None opens the file anew."""
 
 
 class VideoCursor:
@@ -45,6 +46,7 @@ class VideoCursor:
         """
         self._file, self._limits, self._is_chosen = file, limits, is_chosen
         self._passed: OrderedDict[int, VideoFrame] = OrderedDict()
+        self._lost: tuple[float, float] = (math.inf, math.inf)
         self._stack = ExitStack()
         try:
             self._open()
@@ -85,23 +87,32 @@ class VideoCursor:
         """
         if (kept := self._passed.pop(pts, None)) is not None:
             return kept
-        found = None
-        if self.can_reach(pts, decoded_from):
-            found = self._forward(pts)
-        else:
-            for back_s in SEEK_BACK_S:
-                self._rewind(decoded_from, back_s)
-                found = self._forward(pts)
-                if found is not None or not self._landed_late(decoded_from):
-                    break
+        is_near = self.can_reach(pts, decoded_from)
+        found = self._forward(pts) if is_near else None
+        is_final = is_near and self._exact_from is None  # read from the start of the file
+        if found is None and not is_final and not self._lost[0] <= pts < self._lost[1]:
+            found = self._sought(pts, decoded_from)
         if found is None:
+            self._lost = (pts, _pts_of(self._waiting[0]) if self._waiting else math.inf)
             detail = "the frame, or one it is built on, is damaged"
             raise VideoProblem(Failure.VIDEO_DAMAGED, detail)
         return found
 
-    def _landed_late(self, decoded_from: int) -> bool:
-        """Return whether a seek missed its key frame, as it may where a file has no index."""
-        return self._first_packet is None or self._first_packet > decoded_from
+    def _sought(self, pts: int, decoded_from: int) -> VideoFrame | None:
+        """Return the frame from its key frame on, or from further back where that is not enough.
+
+        A seek may land late where a file has no index.  And a key frame of an open group is where
+        decoding may begin, but decoders complain of references that were never seen; from the key
+        frame before it they have them.
+        """
+        for back_s in SEEK_BACK_S:
+            self._rewind(decoded_from, back_s)
+            found = self._forward(pts)
+            landed = math.inf if self._first_packet is None else self._first_packet
+            is_whole = landed <= decoded_from and not self._damage.was_met
+            if found is not None or is_whole or landed < decoded_from:
+                return found
+        return None
 
     def _open(self) -> None:
         self._stack.close()
@@ -128,7 +139,7 @@ class VideoCursor:
             self._open()
             self._exact_from = pts
             return
-        ticks = round(back_s / (stream.time_base or 1))
+        ticks = math.ceil(back_s / (stream.time_base or 1))
         try:
             self.video.container.seek(pts - ticks, stream=stream)
             self._start_over(pts)
@@ -179,29 +190,41 @@ class VideoCursor:
 
 
 class _Damage:
-    """Which frames may be built on one that could not be decoded."""
+    """Which frames may be built on one that could not be decoded.
+
+    Pictures that follow a key frame in the file and are shown before it (leading pictures of an
+    open group) are built on both sides; nothing later is built on them.
+    """
 
     def __init__(self) -> None:
+        self.was_met = False
         self._is_open = False
+        self._key: int | None = None
         self._clean_from: int | None = None
         self._hit: set[int] = set()
 
     def at(self, packet: "Packet[Any]") -> None:
         """Note that `packet` could not be decoded."""
-        self._is_open, self._clean_from = True, None
-        self._hit.add(_time_of(packet))
+        pts = _time_of(packet)
+        is_leading = self._key is not None and pts < self._key
+        self._is_open, self._clean_from = True, self._key if is_leading else None
+        self._hit.add(pts)
+        self.was_met = True
 
     def before(self, packet: "Packet[Any]") -> None:
         """Note a packet about to be decoded; a key frame ends the damage for what comes later."""
-        if not self._is_open or not packet.size:
+        if not packet.size:
             return
         pts = _time_of(packet)
-        if packet.is_keyframe and not packet.is_corrupt:
+        if packet.is_keyframe:
+            self._key = pts
             self._clean_from = pts
+        if not self._is_open:
+            return
         if self._clean_from is None or pts < self._clean_from:
             self._hit.add(pts)
         elif not packet.is_keyframe:
-            self._is_open = False  # leading pictures come before the first later one
+            self._is_open = False  # all leading pictures have come
 
     def hits(self, pts: int) -> bool:
         """Return whether the frame shown from `pts` on may be wrong."""
