@@ -72,8 +72,8 @@ class DetectWorker:
         place = Device(device, params.precision, threads=threads, is_compiled=is_compiled)
         self._queries = params.queries
         self._rule = BoxRule(params.min_score or 0.0, params.max_overlap, params.max_boxes)
-        network = network_of(family, self._checkpoint.folder, place, params)
-        self.stages = Stages(network, self._rows, DETECTIONS)
+        self._network = network_of(family, self._checkpoint.folder, place, params)
+        self.stages = Stages(self._network, self._rows, DETECTIONS)
         self.is_concurrent = self.stages.is_concurrent
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:

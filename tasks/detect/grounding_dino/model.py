@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import AutoTokenizer, GroundingDinoForObjectDetection
+from transformers import GroundingDinoForObjectDetection
 
 from sightline.errors import CheckpointError
 from tasks.detect.boxes import Candidates, corners
@@ -23,18 +23,21 @@ from tasks.detect.queries import character_spans, grouped, joined
 from tasks.vision.batching import BatchSizes
 from tasks.vision.device import Arrays, Device
 from tasks.vision.driven import DrivenNetwork
-from tasks.vision.loading import LOAD_ERRORS, load_network
+from tasks.vision.loading import load_network
 from tasks.vision.pictures import Picture, Size
 from tasks.vision.published import statistics
 from tasks.vision.resampling import BILINEAR, ResampledPixels
 from tasks.vision.runner import Runner
 from tasks.vision.sizes import shorter_side_to
+from tasks.vision.words import load_tokenizer
 
 LONGEST_PER_SHORTEST: Final = 1333 / 800
 """Of the published preprocessing (`groundingdino/util/inference.py`, `RandomResize`)."""
 PIXELS_PER_PASS: Final = {"cpu": 800 * 1333, "cuda": 16 * 800 * 1333}
 """A larger pass is not faster."""
 EXPECTED: Final = "a Grounding DINO network"
+FULL_STOP: Final = 1012
+"""One of `SPECIAL_TOKENS` in `modeling_grounding_dino.py`, which are constants there."""
 ENDS: Final = 2
 """The tokens that begin and end every text."""
 
@@ -140,11 +143,14 @@ def _together(parts: Sequence[Candidates]) -> Candidates:
 
 
 def _tokenizer_of(folder: Path) -> Any:
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except LOAD_ERRORS as exc:
-        msg = f"{folder}: expected {EXPECTED} with its tokenizer: {exc}"
-        raise CheckpointError(msg) from exc
+    """Return the tokenizer, whose full stop must be the one that the network parts phrases at."""
+    tokenizer = load_tokenizer(folder, EXPECTED)
+    found = tokenizer.convert_tokens_to_ids(".")
+    if found != FULL_STOP:
+        msg = (
+            f"{folder}: expected a tokenizer of BERT with token {FULL_STOP} for '.', found {found}"
+        )
+        raise CheckpointError(msg)
     return tokenizer
 
 

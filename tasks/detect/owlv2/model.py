@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, Owlv2ForObjectDetection
+from transformers import Owlv2ForObjectDetection
 
-from sightline.errors import CheckpointError
 from tasks.detect.boxes import Candidates, corners
 from tasks.vision.batching import BatchSizes
 from tasks.vision.device import Arrays, Device
 from tasks.vision.driven import DrivenNetwork
-from tasks.vision.loading import LOAD_ERRORS, load_network
+from tasks.vision.loading import load_network
 from tasks.vision.pictures import Picture, Size
 from tasks.vision.published import CLIP, statistics
 from tasks.vision.resampling import PADDED_SQUARE, ResampledPixels
 from tasks.vision.runner import Runner
+from tasks.vision.words import load_tokenizer
 
 TEMPLATE: Final = "a photo of a {}"
 """The first of CLIP's templates, with which the weights were trained and published."""
@@ -94,11 +94,7 @@ def _longer_sides(picture: Picture) -> np.ndarray:
 @torch.inference_mode()
 def _embedded(net: Any, folder: Path, queries: Sequence[str]) -> torch.Tensor:
     """Return (1, queries, d) unit vectors."""
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except LOAD_ERRORS as exc:
-        msg = f"{folder}: expected {EXPECTED} with its tokenizer: {exc}"
-        raise CheckpointError(msg) from exc
+    tokenizer = load_tokenizer(folder, EXPECTED)
     texts = tokenizer(
         [TEMPLATE.format(query) for query in queries],
         padding="max_length",

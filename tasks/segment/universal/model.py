@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from transformers import AutoModelForUniversalSegmentation, AutoTokenizer
+from transformers import AutoModelForUniversalSegmentation
 
 from sightline.errors import CheckpointError
 from tasks.segment.families import UNIVERSAL_TYPES, Task
@@ -22,11 +22,12 @@ from tasks.segment.universal.preprocess import QueryRule, input_size
 from tasks.vision.batching import BatchSizes
 from tasks.vision.device import Arrays, Device
 from tasks.vision.driven import DrivenNetwork
-from tasks.vision.loading import LOAD_ERRORS, load_network
+from tasks.vision.loading import load_network
 from tasks.vision.pictures import Picture, Size
 from tasks.vision.published import statistics
 from tasks.vision.resampling import BILINEAR, ResampledPixels
 from tasks.vision.runner import Runner
+from tasks.vision.words import load_tokenizer
 
 PIXELS_PER_PASS: Final = {"cpu": 800 * 1088, "cuda": 16 * 800 * 1088}
 """A larger pass is not faster."""
@@ -118,11 +119,7 @@ def _told(net: Any, folder: Path, task: Task, device: Device) -> dict[str, torch
     """Return what OneFormer is told: (1, n) token ids of its task, 0 where there is none."""
     if net.config.model_type != "oneformer":
         return {}
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except LOAD_ERRORS as exc:
-        msg = f"{folder}: expected {EXPECTED} with its tokenizer: {exc}"
-        raise CheckpointError(msg) from exc
+    tokenizer = load_tokenizer(folder, EXPECTED)
     length = net.config.task_seq_len
     words = tokenizer(
         f"the task is {task.value}",
