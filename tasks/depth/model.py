@@ -13,6 +13,7 @@ from transformers import DepthAnythingForDepthEstimation
 
 from infra.images.depth_codec import Direction
 from tasks.depth.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from tasks.vision.attention import use_head_by_head
 from tasks.vision.batching import BatchSizes
 from tasks.vision.device import Arrays, Device, InFullPrecision
 from tasks.vision.driven import DrivenNetwork
@@ -21,7 +22,7 @@ from tasks.vision.pictures import Picture, Resample, Size
 from tasks.vision.pixels import Pixels
 from tasks.vision.runner import Runner
 
-PIXELS_PER_PASS: Final = {"cpu": 4 * 518 * 518, "cuda": 64 * 518 * 518}
+PIXELS_PER_PASS: Final = {"cpu": 518 * 518, "cuda": 64 * 518 * 518}
 """A larger pass is not faster."""
 
 
@@ -60,6 +61,8 @@ class DepthModel(DrivenNetwork):
         is_metric = self.kind == "metric"
         self.direction = Direction.LARGER_FARTHER if is_metric else Direction.LARGER_NEARER
         self.preprocessing = Preprocessing(input_px, max_tokens, device.precision, resample)
+        if device.is_bf16_on_cpu:
+            use_head_by_head(net.backbone)
         self._net: Any = device.place(net)
         pixels = Pixels(device, resample, IMAGENET_MEAN, IMAGENET_STD)
         sizes = BatchSizes(PIXELS_PER_PASS[device.torch_device.type])

@@ -2,9 +2,9 @@
 
 The code is one for CPU and CUDA.  On CUDA pixels travel through pinned memory on a stream of their
 own, so that the copy and resize of one batch overlap the forward pass of the one before it, and
-results travel back on a third; on a CPU all of that happens in place.  All calls
-of `run` come from one thread: OpenMP keeps a team of threads per calling thread, and two teams on
-the same cores wait for each other.
+results travel back on a third, and all calls of `run` come from one thread.  On a CPU all of that
+happens in place, in as many threads as there are lanes, each with its share of the cores: a pass
+on one core waits for nobody, where the parallel loops of one pass wait for their slowest thread.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,13 @@ AMPERE: Final = (8, 0)
 CAST_LAYERS: Final = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
 """Layers that autocast always computes in bf16."""
 
+MOST_LANES: Final = 8
+"""Passes at once on a CPU: more gain little and each holds the activations of a picture."""
+
 Arrays = tuple[npt.NDArray[Any], ...]
+
+CORES: Final = torch.get_num_threads()
+"""What torch would use, asked before any thread is given less."""
 
 _cuda: Any = torch.cuda  # its classes are untyped
 
@@ -50,6 +56,8 @@ class Device:
         torch_device: of tensors.
         precision: fp32 or bf16, as resolved for the device.
         is_cuda: whether work is queued on streams.
+        cores: that a CPU computes on.
+        lanes: threads that may call `run` at once.
     """
 
     def __init__(
@@ -75,21 +83,21 @@ class Device:
         if precision not in PRECISIONS:
             msg = f"precision: expected one of {PRECISIONS}, found {precision!r}"
             raise CheckpointError(msg)
-        if threads > 0:
-            torch.set_num_threads(threads)
         self.torch_device = _device(name)
         self.is_cuda = self.torch_device.type == "cuda"
         self.precision = _precision(self.torch_device) if precision == "auto" else precision
         self._is_compiled = is_compiled
+        self.cores = threads or CORES
+        self.lanes = 1 if self.is_cuda or is_compiled else min(self.cores, MOST_LANES)
         if self.is_cuda:
             torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: TF32 has 10 bits
         self._uploads: Any = _cuda.Stream(self.torch_device) if self.is_cuda else None
         self._returns: Any = _cuda.Stream(self.torch_device) if self.is_cuda else None
 
     @property
-    def cores(self) -> int:
-        """Return the cores that a CPU computes on."""
-        return torch.get_num_threads()
+    def is_bf16_on_cpu(self) -> bool:
+        """Tell whether attention is faster head by head (`tasks.vision.attention`)."""
+        return self.precision == "bf16" and not self.is_cuda
 
     def place(self, net: Any, *, is_cast: bool = True) -> Any:
         """Return `net` on the device: channels last, eval mode, compiled if so chosen.
@@ -131,6 +139,7 @@ class Device:
         """
         with torch.inference_mode():
             if not self.is_cuda:
+                torch.set_num_threads(max(1, self.cores // self.lanes))  # of the calling thread
                 with self.autocast():
                     computed = compute(prepare())
                 return Results(tuple(_plain(tensor) for tensor in computed))

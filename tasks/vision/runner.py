@@ -63,7 +63,7 @@ class Refused:
 
 
 class Runner:
-    """Runs passes of one network; `infer` is called from one thread, the rest from any."""
+    """Runs passes of one network; `infer` is called from one thread on CUDA, the rest from any."""
 
     def __init__(self, device: Device, pixels: Pixels, sizes: BatchSizes) -> None:
         """Use `device` with the batch sizes that `sizes` learns."""
@@ -78,8 +78,8 @@ class Runner:
 
     @property
     def threads(self) -> int:
-        """Return how many threads should decode and encode."""
-        return self._device.cores
+        """Return how many threads should decode and encode; on a CPU they also compute."""
+        return self._device.cores if self._device.is_cuda else self._device.lanes
 
     def batch_size(self, size: Size) -> int:
         """Return how many pictures of `size` a pass takes."""

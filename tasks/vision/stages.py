@@ -2,8 +2,9 @@
 
 Headers tell sizes before anything is decoded, so pictures are put into passes of one exact shape
 first (padding would change the numbers) and only the pixels of a few waves are ever in memory.  On
-a device of its own the stages of neighbouring waves overlap.  On a CPU they take turns, each on all
-cores: a decoder beside a network makes every parallel loop of the network wait for its core.
+a device of its own the stages of neighbouring waves overlap.  On a CPU every pass goes through all
+stages in one thread, and there are as many threads as lanes: no stage waits for another, and no
+core for its neighbour.
 
 Rows come out in the batch's order, and a picture that cannot be used is a failure of its row only.
 """
@@ -58,7 +59,7 @@ class Pass(Protocol):
 
 
 class Network(Protocol):
-    """What the stages drive; `infer` is called from one thread, the rest from any."""
+    """What the stages drive; `infer` is called from one thread if overlapped, the rest from any."""
 
     @property
     def is_overlapped(self) -> bool:
@@ -67,7 +68,7 @@ class Network(Protocol):
 
     @property
     def threads(self) -> int:
-        """Return how many threads should decode and encode."""
+        """Return how many threads should decode and encode, and compute unless overlapped."""
         ...
 
     def size(self, width: int, height: int) -> Shape:
@@ -106,7 +107,8 @@ class Stages:
     Attributes:
         network: on its device.
         contract: of the rows.
-        is_concurrent: whether two batches at once are faster than one after the other.
+        is_concurrent: two batches at once are faster than one after the other: the second fills
+            the threads or the device while the last of the first are under way.
     """
 
     def __init__(
@@ -126,8 +128,7 @@ class Stages:
         self.network = network
         self.contract = contract
         self._rows_of = rows_of
-        self.is_concurrent = network.is_overlapped
-        self._ahead = AHEAD if network.is_overlapped else 0
+        self.is_concurrent = True
         self._hands = ThreadPoolExecutor(network.threads, "pictures")
         self._device = ThreadPoolExecutor(1, "network")
 
@@ -140,16 +141,48 @@ class Stages:
         data = batch["bytes"].to_pylist()
         outcomes: dict[int, Outcome] = {}
         pictures = list(self._inspected(batch, data, outcomes))
+        if self.network.is_overlapped:
+            self._overlapped(pictures, data, outcomes)
+        else:
+            self._side_by_side(pictures, data, outcomes)
+        return [outcomes[row] for row in range(batch.num_rows)]
+
+    def _overlapped(
+        self, pictures: Sequence[Picture], data: Sequence[bytes], outcomes: dict[int, Outcome]
+    ) -> None:
+        """Work in waves whose stages overlap."""
         loads = _staggered(
             _waves(self._groups(pictures)),
-            self._ahead,
+            AHEAD,
             lambda wave: self._load(wave, data),
             lambda loading: _loaded(loading, outcomes),
         )
-        passes = _staggered(loads, self._ahead, self._infer, Future.result)
-        for written in _staggered(passes, self._ahead, self._write, _results):
+        passes = _staggered(loads, AHEAD, self._infer, Future.result)
+        for written in _staggered(passes, AHEAD, self._write, _results):
             outcomes.update(written)
-        return [outcomes[row] for row in range(batch.num_rows)]
+
+    def _side_by_side(
+        self, pictures: Sequence[Picture], data: Sequence[bytes], outcomes: dict[int, Outcome]
+    ) -> None:
+        """Work on passes, each from bytes to rows in one thread."""
+        share = -(-len(pictures) // self.network.threads)
+        groups = self._groups(pictures, share)
+        begun = [self._hands.submit(self._whole_pass, group, data) for group in groups]
+        try:
+            for future in begun:
+                outcomes.update(future.result())
+        finally:
+            for future in begun:
+                future.cancel()
+
+    def _whole_pass(self, group: _Group, data: Sequence[bytes]) -> dict[int, Outcome]:
+        loading = [(group, [_done(self._staged(p, data, group.size)) for p in group.pictures])]
+        outcomes: dict[int, Outcome] = {}
+        for size, batch in _loaded(loading, outcomes):
+            for done in self.network.infer(batch, size):
+                for picture, said in zip(done.pictures, said_by(done), strict=True):
+                    outcomes[picture.row] = self.written(picture, said)
+        return outcomes
 
     def _inspected(
         self, batch: pa.Table, data: Sequence[bytes], outcomes: dict[int, Outcome]
@@ -164,15 +197,16 @@ class Stages:
             else:
                 yield Picture(row, image_id, header.width, header.height, columns)
 
-    def _groups(self, pictures: Iterable[Picture]) -> Iterator[_Group]:
-        """Yield passes; lazily, because the network learns how much fits."""
+    def _groups(self, pictures: Iterable[Picture], most: int | None = None) -> Iterator[_Group]:
+        """Yield passes of at most `most`; lazily, because the network learns how much fits."""
         shapes: dict[Shape, deque[Picture]] = {}
         for picture in pictures:
             size = self.network.size(picture.width, picture.height)
             shapes.setdefault(size, deque()).append(picture)
         for size, members in shapes.items():
             while members:
-                yield _Group(size, _popped(members, self.network.batch_size(size)))
+                fits = self.network.batch_size(size)
+                yield _Group(size, _popped(members, min(fits, most or fits)))
 
     def _load(self, wave: _Wave, data: Sequence[bytes]) -> list[tuple[_Group, list[Future[Any]]]]:
         return [
@@ -259,6 +293,12 @@ def _loaded(
         if batch:
             loaded.append((group.size, batch))
     return loaded
+
+
+def _done(staged: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(staged)
+    return future
 
 
 def said_by(done: Pass) -> Sequence[Any]:
