@@ -147,8 +147,8 @@ def test_task_file_is_thin(repo_root: Path, family: str):
 def test_every_family_with_a_task_is_measured(repo_root: Path):
     families = sorted(file.parent.name for file in (repo_root / "tasks").glob("*/task.py"))
     expected = [
-        "decontaminate", "dedup", "depth", "depth_audit", "detect", "distill", "ground", "ingest", "review",
-        "segment", "verify",
+        "decontaminate", "dedup", "depth", "depth_audit", "detect", "distill", "ground", "ingest",
+        "review", "segment", "verify",
     ]  # fmt: skip
     assert families == expected
 

@@ -3,7 +3,7 @@
 -- depth_median is relative: 1 is the nearest of its image, never metres. Equals share a rank.
 select
     image_id,
-    depth_rank,
+    depth_rank as nearness_rank,
     object_id,
     category,
     round(depth_median, 3) as depth_median,
@@ -12,5 +12,5 @@ from objects
 where depth_rank <= 3
 order by
     image_id,
-    depth_rank,
+    nearness_rank,
     object_id;

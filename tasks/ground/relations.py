@@ -28,6 +28,8 @@ Pairs = npt.NDArray[np.bool_]
 DECIDED: Final = "decided"
 AMBIGUOUS: Final = "ambiguous"
 CONTAINS_SLACK: Final = 1e-6
+ROUNDING: Final = 1e-9
+"""A difference of exactly the margin decides nothing, in a picture and in its mirror image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def leads(values: Reals, spreads: Reals, least: float, params: GroundParams) -> 
     """
     lead = values[..., :, None] - values[..., None, :]
     mean_spread = (spreads[..., :, None] + spreads[..., None, :]) / 2
-    return lead, lead > np.maximum(least, params.spread_share * mean_spread)
+    return lead, lead > np.maximum(least, params.spread_share * mean_spread) + ROUNDING
 
 
 def _reals(objects: pa.Table, column: str) -> Reals:

@@ -118,6 +118,15 @@ def test_relations_on_the_line_have_no_circle(layout: Layout):
     )
 
 
+def test_difference_of_exactly_the_margin_decides_nothing_either_way_up():
+    rects: list[Rect] = [(0, 0, 10, 15), (32, 0, 42, 25)]  # centres differ by half the mean spread
+    values = painted(rects, [1.0, 1.0])
+    turned: list[Rect] = [(x0, HEIGHT - y1, x1, HEIGHT - y0) for x0, y0, x1, y1 in rects]
+    for objects in (built(rects, values), built(turned, values[::-1])):
+        vertical = {fact for fact in facts(objects) if fact[1] in {"above", "below"}}
+        assert {status for *_, status in vertical} == {"ambiguous"}
+
+
 def facts(objects: pa.Table) -> set[tuple]:
     return {
         (r["subject_object_id"], r["kind"], r["object_object_id"], r["status"])
