@@ -1,7 +1,7 @@
 """Every odd image through ingest and the image workers: the right result, or a typed failure."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,9 @@ def odd(real_data: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module", params=["depth", "segment"])
-def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
+def worker(request: pytest.FixtureRequest) -> Worker:
     build = {"depth": DepthWorker, "segment": SegmentWorker}[request.param]
-    yield build(f"embedded:{request.param}", 126, threads=1)
+    return build(f"embedded:{request.param}", 126, threads=1)
 
 
 def batch_of(pictures: Mapping[str, bytes]) -> pa.Table:
@@ -82,7 +82,7 @@ def test_worker_refuses_what_cannot_be_decoded_and_nothing_else(
 
 
 def test_worker_sees_each_odd_image_as_its_upright_pixels(worker: Worker, odd: dict[str, bytes]):
-    """The same picture as a plain PNG gives the same rows, so mode, rotation and frame are right."""
+    """A plain PNG of the same pixels gives the same rows: mode, rotation and frame are right."""
     good = {name: data for name, data in odd.items() if name not in REFUSED}
     plain = {name: encode_png(decode(data).rgb) for name, data in good.items()}
     rows, expected = (rows_by_image(answered(worker, p).table) for p in (good, plain))
