@@ -119,6 +119,20 @@ def publish_certificate(text: str) -> None:
     create_markdown_artifact(markdown=text, key="certificate", description=description)
 
 
+def publish_depth_audit(catalog: Catalog, lines: Sequence[str], report_uri: str) -> None:
+    """Publish what a depth audit found: a summary, tables, and the address of its page."""
+    said = "\n".join(f"- {line}" for line in lines)
+    create_markdown_artifact(
+        markdown=f"# Depth audit\n\n{said}\n\nPage: `{report_uri}`",
+        key="depth-audit-summary",
+        description="How far depth can be trusted: under noise, against truth and people.",
+    )
+    for name in ("depth_trust", "depth_quality"):
+        rows = _plain_rows(catalog.run_query(name))
+        create_table_artifact(table=rows, key=name.replace("_", "-"), description=name)
+    create_link_artifact(link=report_uri, link_text="Depth audit", key="depth-audit-report")
+
+
 def _plain_rows(table: pa.Table) -> list[dict[str, Any]]:
     rows: Sequence[Mapping[str, Any]] = table.to_pylist()
     return [{name: _plain(value) for name, value in row.items()} for row in rows]

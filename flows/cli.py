@@ -17,6 +17,7 @@ import typer
 from flows.batch_commands import app as batch_app
 from flows.decontaminate_commands import certificate, decontaminate
 from flows.dedup_commands import calibrate, dedup
+from flows.depth_audit_commands import depth_audit
 from flows.ledger_commands import app as ledger_app
 from sightline.errors import SightlineError, UsageError
 from sightline.teardown import mute_teardown
@@ -39,6 +40,7 @@ app.command()(dedup)
 app.command()(calibrate)
 app.command()(decontaminate)
 app.command()(certificate)
+app.command()(depth_audit)
 
 Lake = Annotated[
     str | None,

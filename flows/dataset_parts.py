@@ -5,6 +5,7 @@ part's chains wait for is read from the lake, not assumed.
 """
 
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -95,6 +96,31 @@ def inputs_of(lake: Lake, parts: Iterable[str]) -> dict[str, PartInputs]:
         part: PartInputs(tuple(sorted(image_parts[part])), frozenset(dropped[part]))
         for part in wanted
     }
+
+
+class Referring:
+    """Which parts of samples refer to images of a part; read once, when somebody first asks.
+
+    Samples of every dataset count: an image's facts are the same for all that ask about it.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        """Read nothing yet; ask only after ingest."""
+        self._lake = lake
+        self._lock = threading.Lock()
+        self._parts: dict[str, tuple[str, ...]] | None = None
+
+    def __call__(self, image_part: str) -> tuple[str, ...]:
+        """Return the parts of samples, sorted."""
+        with self._lock:
+            if self._parts is None:
+                found: dict[str, set[str]] = defaultdict(set)
+                inputs = inputs_of(self._lake, source_parts(self._lake).samples)
+                for samples, needed in inputs.items():
+                    for part in needed.image_parts:
+                        found[part].add(samples)
+                self._parts = {part: tuple(sorted(found[part])) for part in found}
+            return self._parts.get(image_part, ())
 
 
 WRITTEN = (TEXT_KEYS, EMBEDDINGS, VERDICTS, STEPS, FAILURES, GENERATIONS, IMAGES)

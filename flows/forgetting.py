@@ -37,7 +37,8 @@ def forget_benchmark(text: str, lake: str | None) -> str:
     n_noted = _annotate(opened, ids - {name.benchmark_id})
     return (
         f"Forgotten: {name.name} {name.version}, {stored.n_items} items, {n_matches} matches. "
-        f"Certificates that say so: {n_noted}.\nOld files of the tables go with `sightline maintain`."
+        f"Certificates that say so: {n_noted}.\n"
+        "Old files of the tables go with `sightline maintain`."
     )
 
 

@@ -17,7 +17,7 @@ from flows.plan import ImagePlan, Plan
 from flows.recipe import Recipe, load_recipe
 from infra.lake.lake import Lake
 from infra.settings import Settings, load_settings
-from sightline.schemas import DEPTH_MAPS, IMAGES, OBJECTS, SEGMENTS, Contract
+from sightline.schemas import DEPTH_MAPS, DETECTIONS, IMAGES, OBJECTS, SEGMENTS, Contract
 from tasks.distill.estimate import CallPlan
 from tasks.ingest.work import IngestWork, known_rows
 
@@ -63,6 +63,7 @@ def _images(recipe: Recipe, lake: Lake, parts: DatasetParts, new_rows: int) -> I
     steps = recipe.steps
     tables: dict[str, tuple[bool, Contract]] = {
         "depth": (steps.depth.enabled, DEPTH_MAPS),
+        "detect": (steps.detect.enabled, DETECTIONS),
         "segment": (steps.segment.enabled, SEGMENTS),
         "ground": (steps.ground.enabled, OBJECTS),
     }

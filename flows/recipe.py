@@ -23,6 +23,8 @@ from sightline.provenance import fingerprint_of
 from tasks.dedup.params import ChainDedupParams, DedupParams
 from tasks.dedup.semantic.params import SemanticDedupParams
 from tasks.depth.params import DepthParams
+from tasks.detect.params import DetectParams
+from tasks.detect.queries import checked_queries
 from tasks.distill.writers import DistillParams
 from tasks.ground.rules import GroundParams
 from tasks.ingest.image_facts import ImageLimits
@@ -31,6 +33,7 @@ from tasks.ingest.source import Source
 from tasks.review.kinds import Review
 from tasks.review.params import JudgeParams, NeedsImageParams, RewriteParams
 from tasks.review.rounds import Reviewing
+from tasks.segment.families import Prompts
 from tasks.segment.params import SegmentParams
 from tasks.verify.rules import VerifyParams
 
@@ -55,6 +58,7 @@ class Steps:
 
     dedup: StepChoice[DedupParams]
     depth: StepChoice[DepthParams]
+    detect: StepChoice[DetectParams]
     segment: StepChoice[SegmentParams]
     ground: StepChoice[GroundParams]
     distill: StepChoice[DistillParams]
@@ -78,6 +82,7 @@ class Steps:
 STEP_PARAMS: Mapping[str, type[Any]] = {
     "dedup": DedupParams,
     "depth": DepthParams,
+    "detect": DetectParams,
     "segment": SegmentParams,
     "ground": GroundParams,
     "distill": DistillParams,
@@ -262,7 +267,19 @@ def _steps(raw: dict[str, Any]) -> Steps:
     if unknown:
         msg = f"steps: unknown {unknown}; the known ones are {sorted(STEP_PARAMS)}"
         raise RecipeError(msg)
-    return Steps(**{name: _step(name, raw.get(name)) for name in STEP_PARAMS})
+    steps = Steps(**{name: _step(name, raw.get(name)) for name in STEP_PARAMS})
+    _check_prompts(steps)
+    return steps
+
+
+def _check_prompts(steps: Steps) -> None:
+    """Refuse a detector without queries, and prompts that nobody makes."""
+    if steps.detect.enabled:
+        checked_queries(steps.detect.params.queries)
+    asks_detections = steps.segment.params.prompts is Prompts.DETECTIONS
+    if steps.segment.enabled and asks_detections and not steps.detect.enabled:
+        msg = "steps.segment.prompts: 'detections' needs step 'detect', which is off"
+        raise RecipeError(msg)
 
 
 def _step(name: str, raw: Any) -> StepChoice[Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.asking import Opened, chain_runner, open_asker
+from flows.dataset_parts import Referring
 from flows.embedding import EmbeddingDesk
 from flows.lakes import ledger_home_of, open_lake_of, open_ledger_of
 from flows.recipe import Recipe
@@ -156,7 +157,11 @@ class TeacherDesk:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The open resources of one run."""
+    """The open resources of one run.
+
+    Attributes:
+        referring: the parts of samples that refer to images of a part.
+    """
 
     settings: Settings
     context: RunContext
@@ -166,6 +171,7 @@ class Runtime:
     asking: AskingWork
     open_runner: Callable[[], RunChain]
     embedding: AskingWork
+    referring: Referring
 
 
 @contextmanager
@@ -190,7 +196,17 @@ def open_runtime(settings: Settings, recipe: Recipe, names: RunNames) -> Iterato
         embedder = EmbeddingDesk(recipe.embedding_model, desk.config, desk.budget, ledger)
         stack.callback(embedder.close)
         embedding = AskingWork(embedder, ledger, _places(settings))
-        yield Runtime(settings, context, pool, ledger, desk, asking, desk.run_chains, embedding)
+        yield Runtime(
+            settings,
+            context,
+            pool,
+            ledger,
+            desk,
+            asking,
+            desk.run_chains,
+            embedding,
+            Referring(lake),
+        )
 
 
 def _places(settings: Settings) -> Places:

@@ -6,7 +6,7 @@ end and names it, and the next build does only what is missing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from prefect import flow
@@ -25,12 +25,14 @@ from flows.runtime import RunNames, Runtime, open_runtime
 from flows.schedule import Key, Schedule
 from flows.semantic import submit_semantic
 from flows.watching import watching
+from infra.annotation import Wanted
 from infra.settings import Settings, load_settings
 from infra.teacher.budget import Caps
 from infra.teacher.watch import TeacherWatch
 from infra.telemetry import terminal_progress
 from tasks.dedup.semantic.params import Kind
 from tasks.depth.task import annotate_depth
+from tasks.detect.task import detect_objects
 from tasks.distill.asks import templates
 from tasks.distill.live import DistillWork, PartInputs
 from tasks.distill.parse_task import parse_part
@@ -42,7 +44,8 @@ from tasks.ingest.task import ingest
 from tasks.ingest.work import IngestWork, known_rows
 from tasks.review.live import ReviewPart, ReviewWork
 from tasks.review.task import REVIEW_TASKS
-from tasks.segment.task import segment_images
+from tasks.segment.families import Prompts
+from tasks.segment.task import SEGMENT, segment_images
 from tasks.verify.judge import Standard
 from tasks.verify.task import verify_part
 
@@ -247,16 +250,37 @@ def _submit_review(schedule: Schedule, review: ReviewWork, after: Key) -> Key:
     return schedule.submit(review.review.value, task, review.part.chains, review, after=[after])
 
 
+def along_with_depth(recipe: Recipe, runtime: Runtime) -> list[Wanted]:
+    """Return the steps whose networks see the pictures that are decoded for depth."""
+    segment = recipe.steps.segment
+    asks_nothing = segment.params.prompts in (Prompts.AUTO, Prompts.GRID)
+    is_shared = runtime.settings.shares_decode and segment.enabled and asks_nothing
+    return [Wanted(SEGMENT, asdict(segment.params))] if is_shared else []
+
+
 def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) -> list[Key]:
     """Return the runs that annotate one part of `images`, submitted once."""
     steps, pool = recipe.steps, runtime.pool
-    keys = []
+    keys, along = [], along_with_depth(recipe, runtime)
     if steps.depth.enabled:
         depth = steps.depth.params
-        keys.append(schedule.submit("depth", annotate_depth, part, depth, pool=pool))
+        keys.append(schedule.submit("depth", annotate_depth, part, depth, pool=pool, along=along))
+    shared = list(keys) if along else []
+    detected = []
+    if steps.detect.enabled:
+        detect = steps.detect.params
+        detected = [schedule.submit("detect", detect_objects, part, detect, pool=pool)]
+        keys += detected
     if steps.segment.enabled:
         segment = steps.segment.params
-        keys.append(schedule.submit("segment", segment_images, part, segment, pool=pool))
+        asks_samples = segment.prompts is Prompts.SAMPLES
+        asking = {"samples": runtime.referring(part)} if asks_samples else {}
+        asked = detected if segment.prompts is Prompts.DETECTIONS else shared
+        keys.append(
+            schedule.submit(
+                "segment", segment_images, part, segment, pool=pool, after=asked, **asking
+            )
+        )
     if steps.ground.enabled:
         ground = steps.ground.params
         keys.append(schedule.submit("ground", ground_objects, part, ground, after=list(keys)))
@@ -266,7 +290,8 @@ def annotate(recipe: Recipe, runtime: Runtime, schedule: Schedule, part: str) ->
 def expected_runs(recipe: Recipe, parts: DatasetParts) -> int:
     """Return how many task runs the parts of a dataset take, ingest and dedup not counted."""
     steps = recipe.steps
-    per_image_part = sum(s.enabled for s in (steps.depth, steps.segment, steps.ground))
+    on_images = (steps.depth, steps.detect, steps.segment, steps.ground)
+    per_image_part = sum(step.enabled for step in on_images)
     per_chain_part = 2 + steps.verify.enabled + len(steps.reviews()) + steps.dedup_chains.enabled
     per_writer = per_chain_part if steps.distill.enabled else 0
     per_sample_part = per_writer * len(steps.distill.params.writers())

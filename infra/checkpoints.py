@@ -20,6 +20,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -35,8 +37,9 @@ CONFIG: Final = "config.json"
 CARD: Final = "card.json"
 WEIGHTS: Final = "model.safetensors"
 SHARD_INDEX: Final = "model.safetensors.index.json"
-WANTED_FILES: Final = ("*.json", "*.safetensors", "README.md", "LICENSE*")
-"""What is fetched from a hub: no pickles, no images, no second framework."""
+WANTED_FILES: Final = ("*.json", "*.safetensors", "*.txt", "README.md", "LICENSE*")
+"""What is fetched from a hub or a bucket: no pickles, no images, no second framework.  Text files
+hold the words of tokenizers."""
 
 PICKLES: Final = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 """Endings of weights that hold programs; TorchScript archives end in `.pt` too."""
@@ -132,8 +135,11 @@ def _embedded(family: str) -> Path:
 
 
 def _from_hub(repo: str, revision: str | None) -> Path:
-    with suppress(LocalEntryNotFoundError, OSError, ValueError):
-        return _snapshot(repo, revision, is_local=True)
+    """Return the cached copy if it is whole, else fetch: a download may have broken off before."""
+    with suppress(LocalEntryNotFoundError, OSError, ValueError, CheckpointError):
+        folder = _snapshot(repo, revision, is_local=True)
+        _whole_files(folder)
+        return folder
     try:
         return _snapshot(repo, revision, is_local=False)
     except (HfHubHTTPError, OSError, ValueError) as exc:
@@ -155,7 +161,7 @@ def _copied(uri: str, cache: Path, stores: Callable[[str], ObjectStore]) -> Path
     """Copy a prefix into `cache` once; the copy appears whole, whoever else copies it too."""
     try:
         store = stores(uri)
-        listed = [o for o in store.list() if Path(o.key).suffix in {".json", ".safetensors", ".md"}]
+        listed = [o for o in store.list() if _is_wanted(o.key)]
     except (LakeError, OSError) as exc:
         msg = f"weights {uri!r} cannot be listed: {exc}"
         raise CheckpointError(msg) from exc
@@ -167,6 +173,10 @@ def _copied(uri: str, cache: Path, stores: Callable[[str], ObjectStore]) -> Path
     if not folder.is_dir():
         _download(store, [o.key for o in listed], folder)
     return folder
+
+
+def _is_wanted(key: str) -> bool:
+    return any(fnmatch(Path(key).name, pattern) for pattern in WANTED_FILES)
 
 
 def _download(store: ObjectStore, keys: list[str], folder: Path) -> None:
@@ -207,10 +217,7 @@ def _json_object(path: Path) -> Mapping[str, Any]:
 
 
 def _verified_sha(folder: Path, card: Mapping[str, Any]) -> str:
-    _json_object(folder / CONFIG)
-    files = _weight_files(folder)
-    for path in files:
-        _check_length(path)
+    files = _whole_files(folder)
     shas = [_sha256(path) for path in files]
     if len(shas) == 1:
         sha = shas[0]
@@ -222,6 +229,15 @@ def _verified_sha(folder: Path, card: Mapping[str, Any]) -> str:
         msg = f"{folder}: weights have sha256 {sha}, the card states {stated}; fetch them again"
         raise CheckpointError(msg)
     return sha
+
+
+def _whole_files(folder: Path) -> list[Path]:
+    """Return the weights of a checkpoint that has its configuration and all its bytes."""
+    _json_object(folder / CONFIG)
+    files = _weight_files(folder)
+    for path in files:
+        _check_length(path)
+    return files
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -255,6 +271,13 @@ def _check_length(path: Path) -> None:
 
 
 def _sha256(path: Path) -> str:
+    state = path.stat()
+    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256_of_state(path: Path, _size: int, _mtime_ns: int) -> str:
+    """Hash a file once, as long as it does not change: the driver asks again for every part."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

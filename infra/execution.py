@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -26,6 +26,8 @@ from sightline.provenance import Step
 from sightline.schemas import FAILURES, RUNS, Contract
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +125,74 @@ def run_part(
         ContractError: `compute` produced rows that do not fit, or a table the job does not name.
         LakeError: the lake could not be written.
     """
-    fingerprint = job.fingerprint
-    tables = _tables(job)
-    if all(context.lake.is_done(o.contract, o.part, fingerprint) for o in reversed(tables)):
+    if is_committed(context, job):
         context.progress.part_done(job.step.name, rows=job.rows_in, reused=True)
-        return PartResult(job.step.name, job.part, fingerprint, reused=True)
-    context.progress.part_begun(job.step.name, rows=job.rows_in)
+        return PartResult(job.step.name, job.part, job.fingerprint, reused=True)
+    (result,) = _run(context, [job], lambda: _numbered(compute()), spend)
+    return result
+
+
+def run_parts(
+    context: RunContext,
+    jobs: Sequence[PartJob],
+    compute: Callable[[], Iterable[tuple[int, Produced]]],
+) -> list[PartResult]:
+    """Return the results of several steps whose rows are made in one go.
+
+    None of them is committed yet: `is_committed` tells.  Each is published on its own; progress is
+    that of the first, because the runs of the others report when they find theirs committed.
+
+    Args:
+        context: lake and provenance.
+        jobs: what to do.
+        compute: yields the number of a job and payload rows of it.
+
+    Raises:
+        ContractError: `compute` produced rows that do not fit, or a table the job does not name.
+        LakeError: the lake could not be written.
+    """
+    return _run(context, jobs, compute, None)
+
+
+def is_committed(context: RunContext, job: PartJob) -> bool:
+    """Tell whether the lake holds every table of `job`."""
+    tables = reversed(_tables(job))
+    return all(context.lake.is_done(o.contract, o.part, job.fingerprint) for o in tables)
+
+
+def _run(
+    context: RunContext,
+    jobs: Sequence[PartJob],
+    compute: Callable[[], Iterable[tuple[int, Produced]]],
+    spend: Callable[[], Spend] | None,
+) -> list[PartResult]:
+    context.progress.part_begun(jobs[0].step.name, rows=jobs[0].rows_in)
     started, clock = datetime.now(UTC), time.perf_counter()
     with ExitStack() as stack:
-        staging = _Staging(context.lake, job, fingerprint, stack)
-        for produced in _closed_with(stack, compute()):
-            staging.write(produced)
-        facts = _RunFacts(started, dict(staging.counts), spend() if spend else Spend())
-        staging.write(Produced(RUNS, _run_row(context, job, facts)))
-        staged = [staging.finish(output) for output in tables]
-    for output, part in zip(tables, staged, strict=True):
-        context.lake.publish(output.contract, [part])
+        stagings = [_Staging(context.lake, job, stack) for job in jobs]
+        for number, produced in _closed_with(stack, compute()):
+            stagings[number].write(produced)
+        spent = spend() if spend else Spend()
+        facts = [_RunFacts(started, dict(staging.counts), spent) for staging in stagings]
+        staged = [_finished(context, *of_job) for of_job in zip(jobs, stagings, facts, strict=True)]
+    for parts in staged:
+        for contract, part in parts:
+            context.lake.publish(contract, [part])
     seconds = time.perf_counter() - clock
-    context.progress.part_done(job.step.name, rows=job.rows_in, failed=facts.failed)
+    failed = facts[0].failed
+    context.progress.part_done(jobs[0].step.name, rows=jobs[0].rows_in, failed=failed)
+    return [_result(job, of_job, seconds) for job, of_job in zip(jobs, facts, strict=True)]
+
+
+def _finished(
+    context: RunContext, job: PartJob, staging: "_Staging", facts: "_RunFacts"
+) -> list[tuple[Contract, StagedPart]]:
+    """Write the `runs` row; return the staged parts in the order of publication."""
+    staging.write(Produced(RUNS, _run_row(context, job, facts)))
+    return [(output.contract, staging.finish(output)) for output in _tables(job)]
+
+
+def _result(job: PartJob, facts: "_RunFacts", seconds: float) -> PartResult:
     _log.info(
         "%s %s: %d rows, %d failed, %.1f s",
         job.step.name, job.part, facts.rows, facts.failed, seconds,
@@ -148,7 +200,7 @@ def run_part(
     return PartResult(
         step=job.step.name,
         part=job.part,
-        fingerprint=fingerprint,
+        fingerprint=job.fingerprint,
         reused=False,
         rows=facts.rows,
         failed=facts.failed,
@@ -157,7 +209,14 @@ def run_part(
     )
 
 
-def _closed_with(stack: ExitStack, rows: Iterable[Produced]) -> Iterable[Produced]:
+def _numbered(rows: Iterable[Produced]) -> Iterator[tuple[int, Produced]]:
+    """Yield `rows` as those of the one job; ends them when it is ended."""
+    with ExitStack() as stack:
+        for produced in _closed_with(stack, rows):
+            yield 0, produced
+
+
+def _closed_with(stack: ExitStack, rows: Iterable[T]) -> Iterable[T]:
     """Return `rows`, which end with `stack`: a kept traceback would keep them, and what they hold.
 
     What asks a teacher holds places that other parts wait for.
@@ -177,8 +236,8 @@ def _tables(job: PartJob) -> list[Output]:
 class _Staging:
     """One staged part per table of a job; nothing is visible before it is published."""
 
-    def __init__(self, lake: Lake, job: PartJob, fingerprint: str, stack: ExitStack) -> None:
-        self._fingerprint = fingerprint
+    def __init__(self, lake: Lake, job: PartJob, stack: ExitStack) -> None:
+        self._fingerprint = fingerprint = job.fingerprint
         self._run_id = job.step.run_id(job.part, fingerprint)
         self._parts = {o.contract.name: o.part for o in _tables(job)}
         self._writers: dict[str, PartWriter] = {

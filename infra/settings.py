@@ -210,6 +210,11 @@ class Settings(BaseSettings):
     num_gpus: float = Field(
         0.0, ge=0, description="GPUs one worker reserves; fractions let workers share one."
     )
+    shares_decode: bool = Field(
+        default=False,
+        description="Compute depth and segments of a part in one pass over its pictures; one "
+        "worker holds both networks.",
+    )
     max_restarts: int = Field(
         6, ge=0, description="Deaths in a row that a worker may have before the step stops."
     )

@@ -91,6 +91,10 @@ class Failure(StrEnum):
     ROI_MALFORMED = "roi_malformed"
     CHAIN_INCOMPLETE = "chain_incomplete"
     ASK_SKIPPED = "ask_skipped"
+    VIDEO_UNREADABLE = "video_unreadable"
+    VIDEO_UNSUPPORTED = "video_unsupported"
+    VIDEO_TOO_LARGE = "video_too_large"
+    VIDEO_DAMAGED = "video_damaged"
 
 
 FAILURE_DOCS: dict[Failure, str] = {
@@ -119,6 +123,10 @@ FAILURE_DOCS: dict[Failure, str] = {
     Failure.ROI_MALFORMED: "The reply's region is no box inside the view; the view was kept.",
     Failure.CHAIN_INCOMPLETE: "A chain ended without a final answer.",
     Failure.ASK_SKIPPED: "Nothing was asked, because what the question needs is not there.",
+    Failure.VIDEO_UNREADABLE: "The bytes are no video that any demuxer here reads.",
+    Failure.VIDEO_UNSUPPORTED: "A real file without a video stream, or of a codec not read.",
+    Failure.VIDEO_TOO_LARGE: "More pixels, seconds, frames or bytes than the source allows.",
+    Failure.VIDEO_DAMAGED: "A video, or a frame of it, is damaged or cut short; the rest is kept.",
 }
 """One sentence per code, for the reference page."""
 

@@ -4,8 +4,9 @@
       ▲           ▲             ▲                         runs       (every execution of a step)
       ├── depth_maps, segments ─┼── verdicts, pairs       ledger     (every paid call)
       ├── objects ◀── relations ├── duplicates            batches    (calls that wait for theirs)
-      └── image_keys            ├── text_keys, embeddings releases   (what was published)
-                                └── contamination ──▶ benchmarks
+      ├── image_keys            ├── text_keys, embeddings releases   (what was published)
+      ├── depth_scores          └── contamination ──▶ benchmarks
+      └── detections
 
 Views, the reference page, test factories and write-time checks derive from the contracts below.
 Within a version only nullable columns may be added; any other change is a new version.  Steps
@@ -168,6 +169,17 @@ IMAGES: Final = Contract(
             _text("licence", "Licence the source states.", null=True),
             _text("parent_image_id", "Image this is a crop of.", null=True),
             _box("crop_box", "Region of the parent.", unit="fraction of the parent"),
+            _text(
+                "origin_sha",
+                "sha256 of the file this image was made from (a video, a picture too large to "
+                "store); null where the file itself is stored.",
+                null=True,
+                unit="64 hex characters",
+            ),
+            _int("origin_width", "Width of the upright picture there.", null=True, unit="px"),
+            _int("origin_height", "Height of the upright picture there.", null=True, unit="px"),
+            _box("origin_box", "Region of it that this image shows.", unit="px of the origin"),
+            _real("origin_time_s", "Time of a video frame since the first.", null=True, unit="s"),
         ]
     ),
 )
@@ -338,13 +350,53 @@ SEGMENTS: Final = Contract(
             _text("image_id", "Key into `images`."),
             _int("segment_id", "From 1, largest first."),
             _text("model", "Weights used."),
-            _text("category", "Label of the model; null for class-agnostic masks.", null=True),
-            _real("score", "Mean confidence over the mask.", unit="[0, 1]"),
+            _text(
+                "category",
+                "Label of the model, or of the detection asked about; null if neither has one.",
+                null=True,
+            ),
+            _real(
+                "score",
+                "Confidence in the mask: mean over it, of its query, or the overlap predicted.",
+                unit="[0, 1]",
+            ),
             _box("box", "Tight box of the mask.", null=False, unit="fraction of image"),
             _int("area_px", "Mask area on the mask grid.", unit="px"),
             _text("mask_rle", "COCO compressed RLE counts (column-major)."),
             _int("mask_width", "Width of the mask grid.", unit="px"),
             _int("mask_height", "Height of the mask grid.", unit="px"),
+            _text("weights_sha", "sha256 of the weights file."),
+            _text("licence", "Licence of the weights.", null=True),
+            _text(
+                "prompt_kind",
+                "What the mask answers; null if nothing was asked about in particular.",
+                null=True,
+                unit="detection, sample",
+            ),
+            _text(
+                "prompt_id",
+                "The `detection_id`, or the first `sample_id` by name with this box.",
+                null=True,
+            ),
+            _box("prompt_box", "The box that was asked about.", unit="fraction of image"),
+        ]
+    ),
+)
+
+DETECTIONS: Final = Contract(
+    name="detections",
+    version=1,
+    grain="one box of one image that an open-vocabulary detector gave for a query",
+    key=("image_id", "detection_id"),
+    payload=pa.schema(
+        [
+            _text("image_id", "Key into `images`."),
+            _int("detection_id", "From 1, best score first."),
+            _text("model", "Weights used."),
+            _text("query", "What was looked for, as the recipe names it."),
+            _text("label", "What the model says it is, in words of the queries."),
+            _real("score", "Confidence.", unit="[0, 1]"),
+            _box("box", "Where it is, clipped to the image.", null=False, unit="fraction of image"),
             _text("weights_sha", "sha256 of the weights file."),
             _text("licence", "Licence of the weights.", null=True),
         ]
@@ -376,6 +428,12 @@ OBJECTS: Final = Contract(
                 "Whether depth facts hold.",
                 unit="ok, too_small, flat, missing, sky, reflective",
             ),
+            _int(
+                "depth_rank",
+                "Rank by nearness among the objects of the picture whose depth holds, 1 nearest; "
+                "equal medians share a rank.",
+                null=True,
+            ),
         ]
     ),
 )
@@ -397,6 +455,42 @@ RELATIONS: Final = Contract(
                 "margin", "Distance to the opposite verdict.", unit="fraction or depth in [0, 1]"
             ),
             _text("status", "Whether the margin decides.", unit="decided, ambiguous"),
+        ]
+    ),
+)
+
+DEPTH_SCORES: Final = Contract(
+    name="depth_scores",
+    version=1,
+    grain="one measure of how far depth can be trusted, of one item under one condition",
+    key=("score_id",),
+    payload=pa.schema(
+        [
+            _text("score_id", "Content id of all that names the row."),
+            _text(
+                "audit",
+                "What depth is compared with: itself under noise, true depth, human labels.",
+                unit="noise, truth, human",
+            ),
+            _text("benchmark", "Folder of truth or labels by name; for noise the maps' part."),
+            _text("benchmark_sha", "Hash of what was compared with."),
+            _text("item_id", "Picture of the benchmark; for noise the part."),
+            _text("model", "Weights of the maps: hub id, folder name or `embedded`."),
+            _text("weights_sha", "sha256 of these weights."),
+            _text("preproc_id", "Fingerprint of the maps' preprocessing."),
+            _text("measure", "What was measured; the how-to on depth audits explains each."),
+            _text(
+                "pairs",
+                "Which pairs of objects it is over.",
+                null=True,
+                unit="decided, ambiguous, all",
+            ),
+            _real("noise_sd", "Standard deviation of the noise added.", null=True, unit="nearness"),
+            _real("bin_low", "Margin or depth ratio that the pairs exceed.", null=True),
+            _real("bin_high", "Greatest margin or depth ratio; null if open.", null=True),
+            _real("value", "The measure; null if it has none here.", null=True),
+            _int("n", "Pixels, pairs or objects it is over."),
+            _text("note", "What must be known to read it.", null=True),
         ]
     ),
 )
@@ -747,7 +841,8 @@ CONTRACTS: Final[dict[str, Contract]] = {
     c.name: c
     for c in (
         IMAGES, SAMPLES, IMAGE_KEYS, TEXT_KEYS, EMBEDDINGS, THRESHOLDS, DUPLICATES, DEPTH_MAPS,
-        SEGMENTS, OBJECTS, RELATIONS, GENERATIONS, STEPS, VERDICTS, PAIRS, BENCHMARKS,
+        DETECTIONS, SEGMENTS, OBJECTS, RELATIONS, DEPTH_SCORES, GENERATIONS, STEPS, VERDICTS, PAIRS,
+        BENCHMARKS,
         CONTAMINATION, LEDGER, BATCHES, BATCH_REQUESTS, FAILURES, RUNS, RELEASES,
     )
 }  # fmt: skip

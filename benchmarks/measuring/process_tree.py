@@ -7,6 +7,7 @@ that the tree waits for, and as of the last sample for the others.
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,20 @@ class TreeMeter:
             total = sum(process.rss_bytes for process in tree)
             self.usage.rss_bytes.append(total)
             self.usage.peak_rss_bytes = max(self.usage.peak_rss_bytes, total)
+
+
+def tree_cpu_s(pid: int) -> float:
+    """Return user and system seconds that the living processes of a tree have used so far."""
+    return sum(process.ticks for process in _tree(pid)) / TICKS_PER_S
+
+
+def growth(samples: Sequence[int]) -> float:
+    """Return mean memory of the last quarter over that of the second: 1 is flat."""
+    quarter = len(samples) // 4
+    if not quarter:
+        return 1.0
+    second, last = samples[quarter : 2 * quarter], samples[-quarter:]
+    return (sum(last) / len(last)) / max(1.0, sum(second) / len(second))
 
 
 def _tree(root: int) -> list[_Process]:

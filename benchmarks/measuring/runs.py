@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.measuring.process_tree import TreeMeter
+from benchmarks.measuring.process_tree import TreeMeter, growth
 from benchmarks.peers.job import Job
 from infra.embedded_teacher.request_log import read_log
 from tasks.distill.parse import FinalReply, parse_final
@@ -130,7 +130,7 @@ def run_client(client: Client, job: Job, log: Path, limit_s: float) -> Measured:
         seconds=seconds,
         cpu_s=usage.cpu_s,
         peak_rss_mb=usage.peak_rss_bytes / 2**20,
-        rss_growth=_growth(usage.rss_bytes),
+        rss_growth=growth(usage.rss_bytes),
         accepted=len(accepted_rows(Path(job.out_file))),
         paid_calls=events[OK],
         throttled=events[THROTTLED],
@@ -160,15 +160,6 @@ def _wait(child: "subprocess.Popen[bytes]", until: float) -> tuple[int, float]:
     _, _, usage = os.wait4(child.pid, 0)
     child.returncode = -9
     return -9, usage.ru_utime + usage.ru_stime
-
-
-def _growth(samples: list[int]) -> float:
-    """Return mean memory of the last quarter over that of the second: 1 is flat."""
-    quarter = len(samples) // 4
-    if not quarter:
-        return 1.0
-    second, last = samples[quarter : 2 * quarter], samples[-quarter:]
-    return (sum(last) / len(last)) / max(1.0, sum(second) / len(second))
 
 
 def _last_line(path: Path) -> str:

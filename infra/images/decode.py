@@ -115,7 +115,7 @@ def inspect_header(data: bytes) -> ImageHeader:
     Raises:
         ImageProblem: unreadable, unsupported, or of bomb size (`IMAGE_TOO_LARGE`).
     """
-    return _guarded(lambda: _header_of(_open(data), data))
+    return guarded(lambda: header_of(open_image(data), data))
 
 
 def decode(
@@ -132,8 +132,8 @@ def decode(
     Raises:
         ImageProblem: with the code for `failures`.
     """
-    _check_length(data, max_bytes)
-    return _guarded(lambda: _decode(data, max_pixels, min_side))
+    check_length(data, max_bytes)
+    return guarded(lambda: _decode(data, max_pixels, min_side))
 
 
 def decode_luma(
@@ -154,31 +154,36 @@ def decode_luma(
     Raises:
         ImageProblem: with the code for `failures`, the same that `decode` gives.
     """
-    _check_length(data, max_bytes)
-    return _guarded(lambda: _decode_luma(data, max_pixels, keep_side))
+    check_length(data, max_bytes)
+    return guarded(lambda: _decode_luma(data, max_pixels, keep_side))
 
 
 def _decode(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
-    image = _open(data)
-    header = _header_of(image, data)
+    image = open_image(data)
+    header = header_of(image, data)
     _check_size(header, max_pixels, min_side)
-    stored = _jpeg_rgb(image, data) if header.format in _JPEG_FORMATS else _rgb(image)
+    stored = _jpeg_rgb(image, data) if header.format in _JPEG_FORMATS else stored_rgb(image)
     return DecodedImage(upright(stored, header.orientation), header)
 
 
 def _decode_luma(data: bytes, max_pixels: int, keep_side: int) -> RGB:
-    image = _open(data)
-    header = _header_of(image, data)
+    image = open_image(data)
+    header = header_of(image, data)
     _check_size(header, max_pixels, 1)
     if header.format in _JPEG_FORMATS and header.mode in {"L", "RGB"}:
         least = _reduced_size(image.size, keep_side)
         with suppress(JpegUnsupportedError):
             return upright(decode_strict(data, least, wants_luma=True), header.orientation)
-    stored = _jpeg_rgb(image, data) if header.format in _JPEG_FORMATS else _rgb(image)
+    stored = _jpeg_rgb(image, data) if header.format in _JPEG_FORMATS else stored_rgb(image)
     return luma(upright(stored, header.orientation))
 
 
-def _check_length(data: bytes, max_bytes: int) -> None:
+def check_length(data: bytes, max_bytes: int) -> None:
+    """Refuse a file of more than `max_bytes`.
+
+    Raises:
+        ImageProblem: with `IMAGE_TOO_LARGE`.
+    """
     if len(data) > max_bytes:
         detail = f"expected at most {max_bytes} bytes, found {len(data)}"
         raise ImageProblem(Failure.IMAGE_TOO_LARGE, detail)
@@ -204,8 +209,8 @@ def upright(stored: RGB, orientation: int) -> RGB:
     return np.ascontiguousarray(turned)
 
 
-def _guarded(read: Callable[[], _T]) -> _T:
-    """Run `read`; whatever a decoder raises becomes an `ImageProblem`."""
+def guarded(read: Callable[[], _T]) -> _T:
+    """Return what `read` gives; whatever a decoder raises becomes an `ImageProblem`."""
     try:
         return read()
     except Image.DecompressionBombError as exc:
@@ -221,7 +226,12 @@ def _damage_code(message: str) -> Failure:
     return Failure.IMAGE_TRUNCATED if ends_early else Failure.IMAGE_UNREADABLE
 
 
-def _open(data: bytes) -> Image.Image:
+def open_image(data: bytes) -> Image.Image:
+    """Return the picture with its header read, by content and from `FORMATS` only.
+
+    Raises:
+        ImageProblem: no decoder recognises it.
+    """
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as exc:
@@ -239,7 +249,8 @@ def _foreign_format(data: bytes) -> str | None:
     return next((name for magic, name in _FOREIGN.items() if data.startswith(magic)), None)
 
 
-def _header_of(image: Image.Image, data: bytes) -> ImageHeader:
+def header_of(image: Image.Image, data: bytes) -> ImageHeader:
+    """Return what the header says, sides as they are after EXIF rotation."""
     orientation = _orientation(image, data)
     width, height = image.size if orientation < 5 else image.size[::-1]  # noqa: PLR2004 - EXIF
     return ImageHeader(
@@ -280,7 +291,7 @@ def _jpeg_rgb(image: Image.Image, data: bytes) -> RGB:
     try:
         return decode_strict(data)
     except JpegUnsupportedError:
-        return _rgb(image)
+        return stored_rgb(image)
 
 
 def _reduced_size(size: tuple[int, int], keep_side: int) -> tuple[int, int]:
@@ -289,7 +300,7 @@ def _reduced_size(size: tuple[int, int], keep_side: int) -> tuple[int, int]:
     return (0, 0) if by == 1 else (-(-size[0] // by), -(-size[1] // by))
 
 
-def _rgb(image: Image.Image) -> RGB:
+def stored_rgb(image: Image.Image) -> RGB:
     """Return the first frame's pixels as stored; 16-bit grey by its own white, alpha on white."""
     image.load()
     if image.mode in _GREY16_MODES or (image.mode == "I" and image.format == "PPM"):

@@ -23,7 +23,12 @@ SKY_SHARE: Final = 0.01
 """Least share of the picture that a saturated region at the top edge must cover to be sky."""
 FLAT_SHARE: Final = 1e-5
 """A map whose percentiles lie closer than this share of its largest value holds float noise."""
-PNG_COMPRESSION: Final = 4
+PNG_OPTIONS: Final = (
+    cv2.IMWRITE_PNG_COMPRESSION, 1,
+    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP,
+)  # fmt: skip
+"""Half the time of level 4 with OpenCV's choice of filter, for 7 to 13 % more bytes: differences
+to the row above are small in depth, and matches longer than those of level 1 are rare."""
 
 
 class Direction(StrEnum):
@@ -68,15 +73,31 @@ def encode_depth(values: Values, direction: Direction) -> StoredDepth:
     lo, hi = float(values.min()), float(values.max())
     levels = np.zeros(values.shape, dtype=np.uint16)
     if hi > lo:
-        scaled = (values.astype(np.float64) - lo) * (MAX_LEVEL / (hi - lo))
-        levels = np.rint(scaled).astype(np.uint16)
-    seen = values_of(levels, lo, hi)
-    ground = seen[~sky_mask(levels, direction)]
-    p2, p98 = (float(p) for p in np.percentile(ground, PERCENTILES)) if ground.size else (lo, lo)
+        scaled = np.subtract(values, lo, dtype=np.float32)  # one buffer: fresh pages cost more
+        scaled /= hi - lo  # before the product, which may not overflow
+        scaled *= MAX_LEVEL
+        levels = np.rint(scaled, out=scaled).astype(np.uint16)
+    p2, p98 = (lo + level * ((hi - lo) / MAX_LEVEL) for level in _ground_span(levels, direction))
     is_flat = p98 - p2 <= FLAT_SHARE * max(abs(lo), abs(hi))
-    _, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+    _, data = cv2.imencode(".png", levels, PNG_OPTIONS)
     height, width = values.shape
     return StoredDepth(bytes(data), width, height, lo, hi, p2, p98, is_flat)
+
+
+def _ground_span(levels: Levels, direction: Direction) -> list[float]:
+    """Return the `PERCENTILES` of the levels outside the sky, as `numpy.percentile` defines them.
+
+    A map has few levels and many pixels, so they are counted and not sorted.
+    """
+    counts = np.bincount(levels.ravel(), minlength=MAX_LEVEL + 1)
+    counts[0] -= np.count_nonzero(sky_mask(levels, direction))
+    up_to = np.cumsum(counts)
+    if not up_to[-1]:
+        return [0.0 for _ in PERCENTILES]
+    places = [(up_to[-1] - 1) * percent / 100 for percent in PERCENTILES]
+    below = np.searchsorted(up_to, np.floor(places), side="right")
+    above = np.searchsorted(up_to, np.ceil(places), side="right")
+    return [float(a + (b - a) * (at % 1)) for a, b, at in zip(below, above, places, strict=True)]
 
 
 def decode_levels(png: bytes) -> Levels:
@@ -118,6 +139,8 @@ def sky_mask(levels: Levels, direction: Direction) -> Mask:
     if direction is Direction.LARGER_FARTHER or not levels.any():
         return nothing
     farthest = (levels == 0).astype(np.uint8)
+    if farthest.mean() < SKY_SHARE:
+        return nothing
     _, regions = cv2.connectedComponents(farthest, connectivity=4)
     at_top = np.unique(regions[0])
     sky = np.isin(regions, at_top[at_top > 0])

@@ -41,6 +41,11 @@ class CrewPool(Closable):
         self._lock = threading.RLock()
         self._is_closed = False
 
+    @property
+    def placement(self) -> Placement:
+        """Return where and how fast its workers run."""
+        return self._placement
+
     def map(self, spec: WorkerSpec, batches: Iterable[pa.Table]) -> Iterator[BatchResult]:
         """Return one result per batch, in input order; `batches` is read lazily.
 

@@ -38,7 +38,7 @@ class LiveWorker(Protocol):
         ...
 
     def submit(self, batch: pa.Table) -> Any:
-        """Return a ticket for the result; batches are worked on in the order submitted."""
+        """Return a ticket for the result; batches are begun in the order submitted."""
         ...
 
     def result(self, ticket: Any, timeout_s: float) -> BatchResult:

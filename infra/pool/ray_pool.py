@@ -19,6 +19,7 @@ from infra.pool.live_worker import WorkerDiedError
 from infra.pool.local_pool import LocalPool
 from infra.pool.ray_services import RayServices
 from infra.pool.ray_session import DEATHS, RaySession, RaySetup, death_of
+from infra.pool.seat import IN_FLIGHT_PER_WORKER
 from infra.pool.services import ServingPool
 from infra.pool.worker_host import WorkerHost, describe
 from infra.pool.workers import BatchResult, Placement, RowFailure, WorkerSpec
@@ -90,7 +91,7 @@ class _ActorWorker:
 
     def __init__(self, spec: WorkerSpec, options: Mapping[str, Any]) -> None:
         actor_class: Any = ray.remote(_Host)
-        self._actor = actor_class.options(**options).remote()
+        self._actor = actor_class.options(max_concurrency=IN_FLIGHT_PER_WORKER, **options).remote()
         self._placed = self._actor.ping.remote()
         plain = WorkerSpec(spec.factory, dict(spec.options), spec.key)
         self._built = self._actor.build.remote(plain)
@@ -111,7 +112,7 @@ class _ActorWorker:
         return True
 
     def submit(self, batch: pa.Table) -> Any:
-        """Send the batch; the actor works in the order of submission."""
+        """Send the batch; the actor begins in the order of submission."""
         return self._actor.run.remote(_pack(batch))
 
     def result(self, ticket: Any, timeout_s: float) -> BatchResult:
@@ -144,7 +145,11 @@ class _ActorWorker:
 
 
 class _Host:
-    """Body of the actor; the worker's own exceptions never cross as exceptions."""
+    """Body of the actor; the worker's own exceptions never cross as exceptions.
+
+    `run` is called from as many threads as batches are in flight; `WorkerHost` gives a worker that
+    is not concurrent its batches in turn.
+    """
 
     def __init__(self) -> None:
         self._host: WorkerHost | None = None

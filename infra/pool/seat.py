@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from infra.pool.crew import Crew
 
 IN_FLIGHT_PER_WORKER = 2
-"""One batch being worked on and one waiting beside it, so that a worker never idles."""
+"""One batch being worked on and one waiting beside it, so that a worker never idles; a worker that
+is `is_concurrent` works on both.  Then a death may be blamed on the head though the other batch
+caused it: the head is tried row by row, keeps all its rows, and the guilty batch is next."""
 
 DEATHS_BEFORE_ISOLATION = 2
 """The first death may be the machine's; the second on the same batch points at one of its rows."""

@@ -6,7 +6,9 @@ worker: the batch does not travel again.  A `SightlineError` is never split, bec
 nothing of the step can work.
 """
 
+import threading
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import pyarrow as pa
 
@@ -50,7 +52,11 @@ def is_wholly_blamed(result: BatchResult) -> bool:
 
 
 class WorkerHost:
-    """One built worker and the specification it was built from."""
+    """One built worker and the specification it was built from.
+
+    Attributes:
+        is_concurrent: whether the worker takes two batches at once; others get them in turn.
+    """
 
     def __init__(self, spec: WorkerSpec) -> None:
         """Build the worker.
@@ -64,6 +70,10 @@ class WorkerHost:
         except Exception as exc:
             msg = f"worker {spec.factory} could not be built: {describe(exc)}"
             raise PoolError(msg) from exc
+        self.is_concurrent = bool(getattr(self._worker, "is_concurrent", False))
+        self._turn: AbstractContextManager[object] = (
+            nullcontext() if self.is_concurrent else threading.Lock()
+        )
 
     def run(self, batch: pa.Table) -> BatchResult:
         """Return what became of every row of `batch`.
@@ -92,7 +102,8 @@ class WorkerHost:
         return merge([self.run(batch.slice(0, middle)), self.run(batch.slice(middle))])
 
     def _call(self, batch: pa.Table) -> BatchResult:
-        output = self._worker(batch)
+        with self._turn:
+            output = self._worker(batch)
         if isinstance(output, WorkerOutput):
             return BatchResult(output.table, output.failures, batch.num_rows)
         if isinstance(output, pa.Table):

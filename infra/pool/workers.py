@@ -46,7 +46,8 @@ class Worker(Protocol):
         """Return the payload rows of `batch`.
 
         A `SightlineError` stops the whole step.  Any other exception makes the pool split the
-        batch until the row that causes it stands alone.
+        batch until the row that causes it stands alone.  A worker whose attribute `is_concurrent`
+        is true is called with a second batch while it works on the first, from another thread.
         """
         ...
 
@@ -139,6 +140,11 @@ class BatchResult:
 
 class Pool(Protocol):
     """Maps batches through workers that outlive the call."""
+
+    @property
+    def placement(self) -> Placement:
+        """Return where and how fast its workers run."""
+        ...
 
     def map(self, spec: WorkerSpec, batches: Iterable[pa.Table]) -> Iterator[BatchResult]:
         """Return one result per batch, in input order; `batches` is read lazily.

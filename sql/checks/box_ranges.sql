@@ -20,12 +20,38 @@ with boxes as (
     where crop_box is not null
     union all
     select
+        'images.origin_box' as table_name,
+        image_id as item_id,
+        origin_box as box,
+        origin_width as width,
+        origin_height as height
+    from images
+    where origin_sha is not null
+    union all
+    select
         'segments.box' as table_name,
         concat_ws(' / ', image_id, segment_id) as item_id,
         box,
         1 as width,
         1 as height
     from segments
+    union all
+    select
+        'segments.prompt_box' as table_name,
+        concat_ws(' / ', image_id, segment_id) as item_id,
+        prompt_box as box,
+        1 as width,
+        1 as height
+    from segments
+    where prompt_box is not null
+    union all
+    select
+        'detections.box' as table_name,
+        concat_ws(' / ', image_id, detection_id) as item_id,
+        box,
+        1 as width,
+        1 as height
+    from detections
     union all
     select
         'objects.box' as table_name,

@@ -1,10 +1,15 @@
--- check: depth maps, segments, objects, crops and relations belong to a stored image.
+-- check: depth maps, detections, segments, objects, crops and relations belong to a stored image.
 -- severity: fail
 with facts as (
     select
         'depth_maps' as table_name,
         image_id
     from depth_maps
+    union all
+    select
+        'detections' as table_name,
+        image_id
+    from detections
     union all
     select
         'segments' as table_name,

@@ -31,5 +31,9 @@ where
         'reply_malformed',
         'roi_malformed',
         'chain_incomplete',
-        'ask_skipped'
+        'ask_skipped',
+        'video_unreadable',
+        'video_unsupported',
+        'video_too_large',
+        'video_damaged'
     );

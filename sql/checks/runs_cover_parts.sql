@@ -51,6 +51,12 @@ with written as (
     from depth_maps
     union
     select
+        'detections' as table_name,
+        part,
+        run_id
+    from detections
+    union
+    select
         'segments' as table_name,
         part,
         run_id
@@ -67,6 +73,12 @@ with written as (
         part,
         run_id
     from relations
+    union
+    select
+        'depth_scores' as table_name,
+        part,
+        run_id
+    from depth_scores
     union
     select
         'generations' as table_name,

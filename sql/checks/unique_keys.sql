@@ -43,6 +43,11 @@ with keyed as (
     from depth_maps
     union all
     select
+        'detections' as table_name,
+        concat_ws(' / ', image_id, detection_id) as item_id
+    from detections
+    union all
+    select
         'segments' as table_name,
         concat_ws(' / ', image_id, segment_id) as item_id
     from segments
@@ -56,6 +61,11 @@ with keyed as (
         'relations' as table_name,
         concat_ws(' / ', image_id, subject_object_id, object_object_id, kind) as item_id
     from relations
+    union all
+    select
+        'depth_scores' as table_name,
+        score_id as item_id
+    from depth_scores
     union all
     select
         'generations' as table_name,

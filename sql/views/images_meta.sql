@@ -17,6 +17,11 @@ select
     parent_image_id,
     crop_box,
     parent_image_id is not null as is_crop,
+    origin_sha,
+    origin_width,
+    origin_height,
+    origin_box,
+    origin_time_s,
     part,
     run_id
 from images;

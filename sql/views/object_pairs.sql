@@ -13,7 +13,9 @@ select
     subjects.box as subject_box,
     objects.box as object_box,
     subjects.depth_median as subject_depth,
-    objects.depth_median as object_depth
+    objects.depth_median as object_depth,
+    subjects.depth_rank as subject_rank,
+    objects.depth_rank as object_rank
 from relations
 inner join objects as subjects
     on

@@ -1,110 +1,83 @@
 """The Depth-Anything network: the one place of this family that knows torch.
 
-Pixels travel to the device as uint8 and are normalised there.  bf16 is used on a GPU; on a CPU it
-is faster only with the right instructions and changes the numbers, so there it must be asked for.
-The last layer stays in fp32 either way.
-Missing or misshapen tensors are an error here: `transformers` would fill them with noise and warn.
+bf16 is used where the device multiplies it natively; the last layer stays in fp32 either way,
+because bf16 has 8 bits where a stored map has 12.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
 from transformers import DepthAnythingForDepthEstimation
-from transformers.utils import logging
 
 from infra.images.depth_codec import Direction
-from sightline.errors import CheckpointError
-from tasks.depth.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from tasks.depth.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from tasks.vision.attention import use_head_by_head
+from tasks.vision.batching import BatchSizes
+from tasks.vision.device import Arrays, Device, InFullPrecision
+from tasks.vision.driven import DrivenNetwork
+from tasks.vision.loading import load_network
+from tasks.vision.pictures import Picture, Resample, Size
+from tasks.vision.pixels import Pixels
+from tasks.vision.runner import Runner
 
-RGB = npt.NDArray[np.uint8]
-Maps = npt.NDArray[np.float32]
-
-PRECISIONS: Final = ("auto", "fp32", "bf16")
+PIXELS_PER_PASS: Final = {"cpu": 518 * 518, "cuda": 64 * 518 * 518}
+"""A larger pass is not faster."""
 
 
-class DepthModel:
-    """A loaded network.
+class DepthModel(DrivenNetwork):
+    """A loaded network on its device; as `tasks.vision.stages` drives it.
 
     Attributes:
         kind: relative (arbitrary scale) or metric (metres).
         direction: which way values grow.
-        precision: fp32 or bf16, as resolved for the device.
+        preprocessing: what the network sees.
     """
 
-    def __init__(self, folder: Path, *, device: str = "auto", precision: str = "auto") -> None:
-        if precision not in PRECISIONS:
-            msg = f"precision: expected one of {PRECISIONS}, found {precision!r}"
-            raise CheckpointError(msg)
-        self._device = torch.device(_device_name(device))
-        on_gpu = self._device.type == "cuda"
-        self.precision = ("bf16" if on_gpu else "fp32") if precision == "auto" else precision
-        self._net = _load(folder)
-        self._net.head.conv3 = _InFullPrecision(self._net.head.conv3)
-        self._net.to(self._device, memory_format=torch.channels_last).eval()
-        self.kind: str = self._net.config.depth_estimation_type
+    def __init__(
+        self, folder: Path, device: Device, input_px: int, max_tokens: int, resample: Resample
+    ) -> None:
+        """Load the network.
+
+        Args:
+            folder: of the checkpoint.
+            device: where it computes.
+            input_px: least short side of the input, a multiple of 14.
+            max_tokens: most patches of one picture.
+            resample: how pictures change size.
+
+        Raises:
+            CheckpointError: not a whole Depth-Anything checkpoint.
+        """
+        net = load_network(
+            DepthAnythingForDepthEstimation,
+            folder,
+            "a Depth-Anything network",
+            model_types=("depth_anything",),
+        )
+        net.head.conv3 = InFullPrecision(net.head.conv3)
+        self.kind: str = net.config.depth_estimation_type
         is_metric = self.kind == "metric"
         self.direction = Direction.LARGER_FARTHER if is_metric else Direction.LARGER_NEARER
-        self._mean = torch.tensor(IMAGENET_MEAN, device=self._device) * 255
-        self._std = torch.tensor(IMAGENET_STD, device=self._device) * 255
+        self.preprocessing = Preprocessing(input_px, max_tokens, device.precision, resample)
+        if device.is_bf16_on_cpu:
+            use_head_by_head(net.backbone)
+        self._net: Any = device.place(net)
+        pixels = Pixels(device, resample, IMAGENET_MEAN, IMAGENET_STD)
+        sizes = BatchSizes(PIXELS_PER_PASS[device.torch_device.type])
+        super().__init__(Runner(device, pixels, sizes))
 
-    @torch.inference_mode()
-    def infer(self, pictures: Sequence[RGB]) -> Maps:
-        """Return (N, H, W) float32 maps at the size of the pictures, which must all be equal."""
-        pixels = torch.from_numpy(np.stack(pictures)).to(self._device)
-        normal = ((pixels.float() - self._mean) / self._std).permute(0, 3, 1, 2)
-        with self._autocast():
-            maps = self._net(pixel_values=normal).predicted_depth
-        return np.asarray(maps.float().cpu().numpy())
+    def size(self, width: int, height: int) -> Size:
+        """Return (width, height) of the network's input for a picture."""
+        return self.preprocessing.size(width, height)
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.precision == "bf16":
-            return torch.autocast(self._device.type, dtype=torch.bfloat16)
-        return nullcontext()
+    def compute(self, pixels: torch.Tensor, pictures: Sequence[Picture]) -> Sequence[torch.Tensor]:
+        """Return (N, H, W) maps."""
+        del pictures
+        return (self._net(pixel_values=pixels).predicted_depth,)
 
-
-class _InFullPrecision(torch.nn.Module):
-    """The last layer, kept out of autocast: bf16 has 8 bits where a stored map has 12."""
-
-    def __init__(self, layer: torch.nn.Module) -> None:
-        super().__init__()
-        self._layer = layer
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the layer's output in float32."""
-        with torch.autocast(features.device.type, enabled=False):
-            out: torch.Tensor = self._layer(features.float())
-        return out
-
-
-def use_threads(threads: int) -> None:
-    """Limit the cores torch computes on in this process; 0 leaves them as they are."""
-    if threads > 0:
-        torch.set_num_threads(threads)
-
-
-def _device_name(device: str) -> str:
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-
-def _load(folder: Path) -> Any:
-    transformers_logging: Any = logging
-    transformers_logging.disable_progress_bar()  # a worker has no terminal
-    try:
-        loaded: Any = DepthAnythingForDepthEstimation.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
-        msg = f"{folder}: expected a Depth-Anything checkpoint of transformers: {exc}"
-        raise CheckpointError(msg) from exc
-    net, report = loaded  # the stubs know nothing of output_loading_info
-    wrong = {name: sorted(map(str, report[name])) for name in ("missing_keys", "mismatched_keys")}
-    if any(wrong.values()) or net.config.model_type != "depth_anything":
-        msg = f"{folder}: not a whole Depth-Anything checkpoint: {wrong}"
-        raise CheckpointError(msg)
-    return net
+    def said(self, arrays: Arrays, pictures: Sequence[Picture]) -> Sequence[Any]:
+        """Return an (H, W) float32 map per picture."""
+        del pictures
+        return list(arrays[0])

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from sightline.provenance import fingerprint_of
+from tasks.vision.pictures import Resample
 
 PATCH: Final = 14
 """Side of one token of DINOv2 in px; 518 = 37 x 14 is the grid of the published weights."""
@@ -23,7 +24,7 @@ TOKENS_PER_SQUARE: Final = 4
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,13 @@ class Preprocessing:
         input_px: least length of the short side, a multiple of 14.
         max_tokens: most 14 x 14 patches of one picture.
         precision: what the network computes in, bf16 or fp32.
+        resample: how pictures change size; the official kernel is part of the official rule.
     """
 
     input_px: int
     max_tokens: int
     precision: str
+    resample: Resample = Resample.OFFICIAL
 
     def __post_init__(self) -> None:
         """Refuse parameters that fit no picture."""
@@ -47,7 +50,7 @@ class Preprocessing:
     @property
     def preproc_id(self) -> str:
         """Return the fingerprint stored beside each map."""
-        constants = [_VERSION, PATCH, MAX_ASPECT, "bicubic", IMAGENET_MEAN, IMAGENET_STD]
+        constants = [_VERSION, PATCH, MAX_ASPECT, IMAGENET_MEAN, IMAGENET_STD]
         return fingerprint_of([constants, asdict(self)])
 
     def size(self, width: int, height: int) -> tuple[int, int]:

@@ -1,51 +1,47 @@
 """The worker that turns stored images into depth maps.
 
-One network serves many batches.  Pictures are batched by exact input shape, since padding would
-change the numbers; rows come out in the order they came in, and a picture that cannot be decoded
-or gives no finite map is a failure of its own row only.
+One network serves many batches; the stages are those of every image worker.  A picture that cannot
+be decoded, or gives no finite map, is a failure of its own row only.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from infra.checkpoints import resolve
-from infra.images.decode import ImageProblem, decode
+from infra.images.decode import ImageProblem
 from infra.images.depth_codec import encode_depth
-from infra.images.pixels import resize_bicubic
-from infra.pool.workers import RowFailure, WorkerOutput
+from infra.pool.workers import WorkerOutput
 from sightline.errors import Failure
 from sightline.schemas import DEPTH_MAPS
-from tasks.depth.model import DepthModel, use_threads
-from tasks.depth.preprocess import PATCH, Preprocessing, default_max_tokens
-
-RGB = npt.NDArray[np.uint8]
-
-BATCH_TOKENS: Final = 16_384
-"""Patches in one forward pass: 12 pictures of 518 x 518, about 2 GB for the large network [I]."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    image_id: str
-    rgb: RGB
+from tasks.depth.model import DepthModel
+from tasks.depth.preprocess import default_max_tokens
+from tasks.vision.device import Device
+from tasks.vision.pictures import Picture, Resample
+from tasks.vision.stages import Stages
 
 
 class DepthWorker:
-    """Callable on tables with `image_id` and `bytes`; gives `depth_maps` rows."""
+    """Callable on tables with `image_id` and `bytes`; gives `depth_maps` rows.
 
-    def __init__(
+    Attributes:
+        stages: those of every image worker.
+        is_concurrent: whether two batches at once are faster than one after the other.
+    """
+
+    def __init__(  # noqa: PLR0913 - the keys of the recipe, then where it runs
         self,
         weights: str,
         input_px: int,
         max_tokens: int = 0,
         precision: str = "auto",
+        resample: str = Resample.OFFICIAL,
+        *,
         device: str = "auto",
         threads: int = 0,
+        is_compiled: bool = False,
     ) -> None:
         """Load the network.
 
@@ -54,74 +50,49 @@ class DepthWorker:
             input_px: least short side of the network's input, a multiple of 14.
             max_tokens: most patches of one picture; 0 for four squares of `input_px`.
             precision: auto, fp32 or bf16.
+            resample: official or antialias.
             device: auto, cpu, cuda or cuda:N.
             threads: cores to compute on; 0 leaves torch's default.
+            is_compiled: pass the network through `torch.compile`.
 
         Raises:
             CheckpointError: the weights are missing, incomplete or of another kind.
+            ValueError: a parameter that fits no picture.
         """
-        use_threads(threads)
         self._checkpoint = resolve(weights)
-        self._model = DepthModel(self._checkpoint.folder, device=device, precision=precision)
+        place = Device(device, precision, threads=threads, is_compiled=is_compiled)
         limit = max_tokens or default_max_tokens(input_px)
-        self._preprocessing = Preprocessing(input_px, limit, self._model.precision)
+        self._model = DepthModel(
+            self._checkpoint.folder, place, input_px, limit, Resample(resample)
+        )
+        self.stages = Stages(self._model, self._rows, DEPTH_MAPS)
+        self.is_concurrent = self.stages.is_concurrent
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:
         """Return a map per readable picture, in the batch's order."""
-        outcomes: dict[str, dict[str, Any] | RowFailure] = {}
-        pictures: list[_Picture] = []
-        for image_id, data in _rows(batch):
-            try:
-                pictures.append(_Picture(image_id, self._resized(decode(data).rgb)))
-            except ImageProblem as problem:
-                outcomes[image_id] = RowFailure(image_id, problem.code, problem.detail)
-        for group in by_shape(pictures):
-            maps = self._model.infer([picture.rgb for picture in group])
-            for picture, values in zip(group, maps, strict=True):
-                outcomes[picture.image_id] = self._row(picture.image_id, values)
-        ordered = [outcomes[image_id] for image_id, _ in _rows(batch)]
-        rows = [row for row in ordered if not isinstance(row, RowFailure)]
-        failures = tuple(row for row in ordered if isinstance(row, RowFailure))
-        return WorkerOutput(DEPTH_MAPS.rows(rows), failures)
+        return self.stages(batch)
 
-    def _resized(self, rgb: RGB) -> RGB:
-        width, height = self._preprocessing.size(rgb.shape[1], rgb.shape[0])
-        return resize_bicubic(rgb, width, height)
-
-    def _row(self, image_id: str, values: npt.NDArray[np.float32]) -> dict[str, Any] | RowFailure:
+    def _rows(self, picture: Picture, values: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
         try:
             stored = encode_depth(values, self._model.direction)
         except ValueError as exc:
-            return RowFailure(image_id, Failure.WORKER_ERROR, str(exc))
-        return {
-            "image_id": image_id,
-            "model": self._checkpoint.name,
-            "depth": stored.png,
-            "width": stored.width,
-            "height": stored.height,
-            "lo": stored.lo,
-            "hi": stored.hi,
-            "p2": stored.p2,
-            "p98": stored.p98,
-            "kind": self._model.kind,
-            "direction": self._model.direction.value,
-            "status": "flat" if stored.is_flat else "ok",
-            "preproc_id": self._preprocessing.preproc_id,
-            "weights_sha": self._checkpoint.weights_sha,
-            "licence": self._checkpoint.licence,
-        }
-
-
-def by_shape(pictures: Sequence[_Picture]) -> Iterator[list[_Picture]]:
-    """Yield groups of equal shape, each at most `BATCH_TOKENS` patches (or one picture)."""
-    shapes: dict[tuple[int, ...], list[_Picture]] = {}
-    for picture in pictures:
-        shapes.setdefault(picture.rgb.shape, []).append(picture)
-    for (height, width, _), members in shapes.items():
-        size = max(1, BATCH_TOKENS * PATCH * PATCH // (height * width))
-        for start in range(0, len(members), size):
-            yield members[start : start + size]
-
-
-def _rows(batch: pa.Table) -> Iterator[tuple[str, bytes]]:
-    return zip(batch["image_id"].to_pylist(), batch["bytes"].to_pylist(), strict=True)
+            raise ImageProblem(Failure.WORKER_ERROR, str(exc)) from exc
+        return [
+            {
+                "image_id": picture.image_id,
+                "model": self._checkpoint.name,
+                "depth": stored.png,
+                "width": stored.width,
+                "height": stored.height,
+                "lo": stored.lo,
+                "hi": stored.hi,
+                "p2": stored.p2,
+                "p98": stored.p98,
+                "kind": self._model.kind,
+                "direction": self._model.direction.value,
+                "status": "flat" if stored.is_flat else "ok",
+                "preproc_id": self._model.preprocessing.preproc_id,
+                "weights_sha": self._checkpoint.weights_sha,
+                "licence": self._checkpoint.licence,
+            }
+        ]

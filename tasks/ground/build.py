@@ -2,19 +2,29 @@
 
 Both tables may hold any set of whole pictures, in any order: pictures are matched by id.  A picture
 with masks and no depth keeps its objects, marked `missing`; either lack is a row in `failures`.
+Ranks count the objects whose depth holds: an object without depth has none and moves none.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from scipy.stats import rankdata
 
-from infra.images.masks import decode_mask
+from infra.images.masks import decode_mask, overlap_shares
 from infra.pool.workers import RowFailure
 from sightline.errors import ContractError, Failure
 from sightline.schemas import OBJECTS
-from tasks.ground.regions import DepthField, DepthStatus, facts_of, field_of
+from tasks.ground.regions import (
+    DepthFacts,
+    DepthField,
+    DepthStatus,
+    facts_of,
+    field_of,
+    is_reflective,
+)
 from tasks.ground.rules import GroundParams
 
 Row = dict[str, Any]
@@ -56,18 +66,59 @@ def objects_of(
     return GroundObjects(OBJECTS.rows(rows), tuple(_lacks(set(masks), set(maps))))
 
 
-def _objects(segments: list[Row], depth_map: Row | None, params: GroundParams) -> Iterator[Row]:
+def _objects(segments: list[Row], depth_map: Row | None, params: GroundParams) -> list[Row]:
+    """Return the objects of one picture, ranked."""
+    ordered = sorted(segments, key=lambda row: int(row["segment_id"]))
+    facts = _facts(ordered, depth_map, params)
+    ranks = depth_ranks(facts)
+    return [_object(*each) for each in zip(ordered, facts, ranks, strict=True)]
+
+
+def _facts(
+    segments: Sequence[Row], depth_map: Row | None, params: GroundParams
+) -> list[DepthFacts]:
     fields: dict[tuple[int, int], DepthField | None] = {}
-    for segment in sorted(segments, key=lambda row: int(row["segment_id"])):
+    found = []
+    for segment in segments:
         grid = (segment["mask_width"], segment["mask_height"])
         if grid not in fields:
             fields[grid] = field_of(depth_map, *grid) if depth_map else None
-        yield _object(segment, fields[grid], params)
+        mask = decode_mask(segment["mask_rle"], *grid)
+        found.append(facts_of(mask, segment["category"], fields[grid], params))
+    for number in _within_glass(segments, params):
+        if found[number].status in {DepthStatus.OK, DepthStatus.TOO_SMALL}:
+            found[number] = replace(found[number], status=DepthStatus.REFLECTIVE)
+    return found
 
 
-def _object(segment: Row, field: DepthField | None, params: GroundParams) -> Row:
-    mask = decode_mask(segment["mask_rle"], segment["mask_width"], segment["mask_height"])
-    facts = facts_of(mask, segment["category"], field, params)
+def _within_glass(segments: Sequence[Row], params: GroundParams) -> Iterator[int]:
+    """Yield the segments that lie mostly within the mask of glass or of a mirror.
+
+    Masks that compete for pixels never overlap; those of promptable models do.
+    """
+    shows = np.asarray([is_reflective(segment["category"]) for segment in segments])
+    grids = {(segment["mask_width"], segment["mask_height"]) for segment in segments}
+    if not shows.any() or len(grids) > 1:
+        return
+    inside = overlap_shares([segment["mask_rle"] for segment in segments], *grids.pop())
+    held = (inside[:, shows] >= params.reflective_share).any(axis=1) & ~shows
+    yield from np.flatnonzero(held).tolist()
+
+
+def depth_ranks(facts: Sequence[DepthFacts]) -> list[int | None]:
+    """Return each object's rank by nearness, 1 nearest; equal medians share the smaller rank.
+
+    Objects whose depth does not hold have none.
+    """
+    ranks: list[int | None] = [None] * len(facts)
+    holds = [i for i, fact in enumerate(facts) if fact.status is DepthStatus.OK]
+    medians = [-(facts[i].median or 0.0) for i in holds]
+    for i, rank in zip(holds, rankdata(medians, method="min").tolist(), strict=True):
+        ranks[i] = int(rank)
+    return ranks
+
+
+def _object(segment: Row, facts: DepthFacts, rank: int | None) -> Row:
     kept = ("image_id", "category", "box", "area_px", "mask_rle", "mask_width", "mask_height")
     return {name: segment[name] for name in kept} | {
         "object_id": segment["segment_id"],
@@ -77,6 +128,7 @@ def _object(segment: Row, field: DepthField | None, params: GroundParams) -> Row
         "depth_p90": facts.p90,
         "depth_iqr": facts.iqr,
         "depth_status": facts.status.value,
+        "depth_rank": rank,
     }
 
 

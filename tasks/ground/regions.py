@@ -3,7 +3,8 @@
 Depth is brought to the grid of the mask, so that erosion and areas mean the same for every model.
 Medians are of nearness, 1 nearest, between the map's own percentiles: no statement here changes
 when a model's output is scaled or shifted.  Glass and mirrors show what is behind or before them,
-and sky has no depth; such objects are flagged and their numbers are not used.
+and sky has no depth; such objects, and what is seen within glass, are flagged and their numbers are
+not used.
 """
 
 import re
@@ -21,7 +22,11 @@ from tasks.ground.rules import GroundParams
 Mask = npt.NDArray[np.bool_]
 Nearness = npt.NDArray[np.float32]
 
-REFLECTIVE: Final = re.compile(r"\b(glass|mirror|window|windowpane|shop ?window)\b", re.IGNORECASE)
+REFLECTIVE: Final = re.compile(
+    r"\b(glass|mirrors?|windows?|windowpanes?|shop ?windows?)\b(?![- ](blinds?|sills?|frames?))",
+    re.IGNORECASE,
+)
+"""Names of things that show something else; eyeglasses and the opaque parts of windows are none."""
 SKY: Final = re.compile(r"\bsky\b", re.IGNORECASE)
 QUANTILES: Final = (10, 25, 50, 75, 90)
 
@@ -88,6 +93,11 @@ def core_of(mask: Mask, params: GroundParams) -> Mask:
     return core if int(core.sum()) >= params.whole_mask_below_px else mask
 
 
+def is_reflective(category: str | None) -> bool:
+    """Return whether a label names glass or a mirror."""
+    return REFLECTIVE.search(category or "") is not None
+
+
 def facts_of(
     mask: Mask, category: str | None, field: DepthField | None, params: GroundParams
 ) -> DepthFacts:
@@ -112,7 +122,7 @@ def facts_of(
 def _status(mask: Mask, category: str, sky: Mask, params: GroundParams) -> DepthStatus:
     if SKY.search(category) or float(sky[mask].mean()) >= params.sky_share:
         return DepthStatus.SKY
-    if REFLECTIVE.search(category):
+    if is_reflective(category):
         return DepthStatus.REFLECTIVE
     if int(mask.sum()) < params.min_area_px:
         return DepthStatus.TOO_SMALL

@@ -4,7 +4,8 @@ One row for each ordered pair and kind that holds, and always its inverse: `a le
 `b right_of a`, with the same margin and status.  An exact tie gives both directions, ambiguous.
 A difference decides only if it exceeds a least margin and half the mean spread: of depth the
 interquartile range, of a box half its side, which is the interquartile range of an even spread.
-Pairs in which one box lies in the other are dropped: a part is not beside or before its whole.
+Pairs in which one box lies in the other, or nearly all of one mask in the other, are dropped: a
+part is not beside or before its whole.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from infra.images.masks import overlap_shares
 from sightline.schemas import RELATIONS
 from tasks.ground.regions import DepthStatus
 from tasks.ground.rules import GroundParams
@@ -26,6 +28,8 @@ Pairs = npt.NDArray[np.bool_]
 DECIDED: Final = "decided"
 AMBIGUOUS: Final = "ambiguous"
 CONTAINS_SLACK: Final = 1e-6
+ROUNDING: Final = 1e-9
+"""A difference of exactly the margin decides nothing, in a picture and in its mirror image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,9 @@ def _pictures(ordered: pa.Table) -> Iterator[pa.Table]:
 
 
 def _of_picture(objects: pa.Table, params: GroundParams) -> pa.Table:
-    boxes = np.asarray(objects["box"].to_pylist(), dtype=np.float64).reshape(-1, 4)
-    allowed = _comparable(boxes, _reals(objects, "area_px"), params)
+    allowed = comparable(objects, params)
     found = pa.concat_tables(
-        [_held(axis, allowed, params) for axis in _axes(objects, boxes, params)]
+        [_held(axis, allowed, params) for axis in _axes(objects, params)]
     ).sort_by([("subject", "ascending"), ("other", "ascending"), ("kind", "ascending")])
     ids = objects["object_id"].combine_chunks()
     image_id = objects["image_id"][0].as_py()
@@ -88,19 +91,35 @@ def _of_picture(objects: pa.Table, params: GroundParams) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=RELATIONS.payload)
 
 
-def _comparable(boxes: Reals, areas: Reals, params: GroundParams) -> Pairs:
-    """Return (n, n), true where two different objects may stand in a relation."""
+def comparable(objects: pa.Table, params: GroundParams) -> Pairs:
+    """Return (n, n), true where two different objects of one picture may stand in a relation."""
+    boxes = _boxes(objects)
     low, high = boxes[:, None, :], boxes[None, :, :]
     starts_before = (low[..., :2] <= high[..., :2] + CONTAINS_SLACK).all(axis=2)
     ends_after = (low[..., 2:] >= high[..., 2:] - CONTAINS_SLACK).all(axis=2)
     contains = starts_before & ends_after  # an object contains itself
-    is_large = areas >= params.min_area_px
+    contains |= _lies_within(objects, params).T
+    is_large = _reals(objects, "area_px") >= params.min_area_px
     return is_large[:, None] & is_large[None, :] & ~contains & ~contains.T
 
 
-def _axes(objects: pa.Table, boxes: Reals, params: GroundParams) -> list[_Axis]:
+def _lies_within(objects: pa.Table, params: GroundParams) -> Pairs:
+    """Return (n, n), true where nearly all of one mask lies in another one on the same grid."""
+    widths, heights = _reals(objects, "mask_width"), _reals(objects, "mask_height")
+    if len(set(zip(widths, heights, strict=True))) > 1:
+        return np.zeros((len(widths), len(widths)), dtype=np.bool_)
+    counts = objects["mask_rle"].to_pylist()
+    return overlap_shares(counts, int(widths[0]), int(heights[0])) >= params.contained_share
+
+
+def _boxes(objects: pa.Table) -> Reals:
+    return np.asarray(objects["box"].to_pylist(), dtype=np.float64).reshape(-1, 4)
+
+
+def _axes(objects: pa.Table, params: GroundParams) -> list[_Axis]:
+    boxes = _boxes(objects)
     centres, halves = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    has_depth = np.asarray(pc.equal(objects["depth_status"], DepthStatus.OK.value))
+    has_depth = holds_depth(objects)
     everywhere, gap = np.ones(len(boxes), dtype=np.bool_), params.min_gap_frac
     depth, spread = _reals(objects, "depth_median"), _reals(objects, "depth_iqr")
     return [
@@ -112,9 +131,7 @@ def _axes(objects: pa.Table, boxes: Reals, params: GroundParams) -> list[_Axis]:
 
 def _held(axis: _Axis, allowed: Pairs, params: GroundParams) -> pa.Table:
     """Return (subject, other, kind, margin, status) of every pair that the axis orders."""
-    lead = axis.values[:, None] - axis.values[None, :]
-    mean_spread = (axis.spreads[:, None] + axis.spreads[None, :]) / 2
-    decides = lead > np.maximum(axis.least, params.spread_share * mean_spread)
+    lead, decides = leads(axis.values, axis.spreads, axis.least, params)
     known = allowed & axis.is_known[:, None] & axis.is_known[None, :]
     first, second = np.nonzero(known & (lead >= 0))
     margin = lead[first, second]
@@ -129,6 +146,28 @@ def _held(axis: _Axis, allowed: Pairs, params: GroundParams) -> pa.Table:
             "status": pa.array(np.concatenate([status, status]).tolist(), pa.string()),
         }
     )
+
+
+def holds_depth(objects: pa.Table) -> Pairs:
+    """Return (n,), true for objects that may stand before or behind others."""
+    return np.asarray(pc.equal(objects["depth_status"], DepthStatus.OK.value), dtype=np.bool_)
+
+
+def leads(values: Reals, spreads: Reals, least: float, params: GroundParams) -> tuple[Reals, Pairs]:
+    """Return by how much each object leads each other one, and whether that decides.
+
+    Args:
+        values: (..., n) of each object along one axis.
+        spreads: (..., n) interquartile range of each object along it.
+        least: difference that a lead must exceed to decide.
+        params: the share of the mean spread that it must exceed as well.
+
+    Returns:
+        (..., n, n) each; the first object's value less the second's.
+    """
+    lead = values[..., :, None] - values[..., None, :]
+    mean_spread = (spreads[..., :, None] + spreads[..., None, :]) / 2
+    return lead, lead > np.maximum(least, params.spread_share * mean_spread) + ROUNDING
 
 
 def _reals(objects: pa.Table, column: str) -> Reals:

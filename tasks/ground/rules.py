@@ -19,6 +19,9 @@ class GroundParams:
         min_gap_frac: least distance of centres that decides, in fractions of the image.
         spread_share: share of the mean spread that a difference must exceed as well.
         sky_share: share of an object's pixels in the sky from which it is sky.
+        reflective_share: share of an object's pixels within glass or a mirror from which its depth
+            is that of what shows there.
+        contained_share: share of an object's pixels within another one from which it is a part.
     """
 
     erode_px: int = 2
@@ -28,3 +31,5 @@ class GroundParams:
     min_gap_frac: float = 0.05
     spread_share: float = 0.5
     sky_share: float = 0.5
+    reflective_share: float = 0.5
+    contained_share: float = 0.9

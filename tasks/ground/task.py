@@ -20,7 +20,7 @@ from tasks.ground.relations import relations_of
 from tasks.ground.rules import GroundParams
 from tasks.part_task import part_task
 
-STEP = Step(name="ground", version=1)
+STEP = Step(name="ground", version=2)
 
 
 @part_task(STEP.name)

@@ -51,6 +51,14 @@ class SourceFolder:
             return LoadedImage(ref, problem=_gone(exc))
         return LoadedImage(ref, data)
 
+    def file(self, name: str) -> Path:
+        """Return the regular file behind `name`, to be opened by the caller.
+
+        Raises:
+            RowRefusedError: outside, missing, no regular file, or too large.
+        """
+        return self._checked(name)
+
     def _look(self, name: str) -> ImageRef:
         shown = printable(name)
         try:

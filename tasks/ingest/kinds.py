@@ -13,6 +13,7 @@ from tasks.ingest.image_folder import ImageFolderOptions, ImageFolderSource
 from tasks.ingest.scene_source import SceneOptions, SceneSource
 from tasks.ingest.source import Source
 from tasks.ingest.table import TableOptions, TableSource
+from tasks.ingest.video import VideoOptions, VideoSource
 from tasks.ingest.visual_cot import VisualCotOptions, VisualCotSource
 
 
@@ -29,7 +30,12 @@ KINDS: Final[dict[str, Kind]] = {
     "visual_cot": Kind(VisualCotOptions, VisualCotSource),
     "image_folder": Kind(ImageFolderOptions, ImageFolderSource),
     "table": Kind(TableOptions, TableSource),
+    "video": Kind(VideoOptions, VideoSource),
 }
+
+
+AT_LEAST_ONE: Final = frozenset({"limit", "max_bytes", "max_frame_pixels", "max_file_frames"})
+"""Options that count something."""
 
 
 def open_source(kind: str, name: str, options: Mapping[str, Any]) -> Source:
@@ -67,7 +73,7 @@ def _require_type(kind: str, option: "Field[Any]", value: Any) -> None:
         names = " or ".join(t.__name__ for t in allowed)
         msg = f"option {option.name!r} of a {kind!r} source must be {names}, found {value!r}"
         raise UsageError(msg)
-    if isinstance(value, int) and option.name in {"limit", "max_bytes"} and value < 1:
+    if isinstance(value, int) and option.name in AT_LEAST_ONE and value < 1:
         msg = f"option {option.name!r} of a {kind!r} source must be at least 1, found {value!r}"
         raise UsageError(msg)
 

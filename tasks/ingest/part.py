@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from sightline.errors import Failure, clip_detail
 from sightline.schemas import FAILURES, IMAGES, SAMPLES
-from tasks.ingest.image_facts import ImageFacts, ImageLimits, image_row, measure
+from tasks.ingest.image_facts import ImageFacts, ImageLimits, image_row
+from tasks.ingest.oversize import measured
 from tasks.ingest.plan import Known, PartPlan
-from tasks.ingest.sample_rows import sample_row
 from tasks.ingest.source import LoadedRow, Problem, RowRefusedError, Source, SourceRow
+from tasks.ingest.views import samples_of
 
 STEP: Final = "ingest"
 CHUNK_BYTES: Final = 32_000_000
@@ -113,20 +114,20 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Rows of one image, loaded; `facts` by content key."""
+    """Rows of one image, loaded; `facts` of what is stored by content key."""
 
     rows: Sequence[SourceRow]
     loaded: Sequence[LoadedRow]
-    facts: dict[str, ImageFacts | Problem]
+    facts: dict[str, tuple[ImageFacts, ...] | Problem]
 
     @classmethod
     def load(cls, source: Source, rows: Sequence[SourceRow], limits: ImageLimits) -> "_Group":
         usable = [r for r in rows if r.problem is None and not any(i.problem for i in r.images)]
         loaded = list(source.load(usable)) if usable else []
-        facts: dict[str, ImageFacts | Problem] = {}
+        facts: dict[str, tuple[ImageFacts, ...] | Problem] = {}
         for image in (image for row in loaded for image in row.images):
             if image.ref.content_key not in facts:
-                facts[image.ref.content_key] = measure(image, limits)
+                facts[image.ref.content_key] = measured(image, limits)
         return cls(rows, loaded, facts)
 
     def collect(self, plan: PartPlan, written: _Written, into: _Rows) -> None:
@@ -139,37 +140,45 @@ class _Group:
         needed = set(plan.shared_images)
         for loaded in self.loaded:
             try:
-                sample = self._sample(loaded, written)
+                samples = self._samples(loaded)
             except RowRefusedError as exc:
                 into.problems.append((loaded.row.row_key, exc.problem))
                 continue
-            into.samples.append(sample)
-            needed.update(image.ref.content_key for image in loaded.images)
+            for sample in samples:
+                if sample["sample_id"] in written.sample_ids:
+                    into.problems.append((loaded.row.row_key, _repeated(sample["sample_id"])))
+                    continue
+                written.sample_ids.add(sample["sample_id"])
+                into.samples.append(sample)
+                needed.update(image.ref.content_key for image in loaded.images)
         into.images.extend(self._images(plan.owned_images & needed, written))
 
-    def _sample(self, loaded: LoadedRow, written: _Written) -> dict[str, Any]:
-        facts = [self.facts[image.ref.content_key] for image in loaded.images]
-        for found in facts:
+    def _samples(self, loaded: LoadedRow) -> list[dict[str, Any]]:
+        views: list[tuple[ImageFacts, ...]] = []
+        for image in loaded.images:
+            found = self.facts[image.ref.content_key]
             if isinstance(found, Problem):
                 raise RowRefusedError(found.code, found.detail)
-        sample = sample_row(loaded, [f for f in facts if isinstance(f, ImageFacts)])
-        if sample["sample_id"] in written.sample_ids:
-            detail = f"the same question on the same image is there already: {sample['sample_id']}"
-            raise RowRefusedError(Failure.ROW_DUPLICATED, detail)
-        written.sample_ids.add(sample["sample_id"])
-        return sample
+            views.append(found)
+        return samples_of(loaded, views)
 
     def _images(
         self, wanted: set[str] | frozenset[str], written: _Written
     ) -> Iterator[dict[str, Any]]:
         for loaded in self.loaded:
             for image in loaded.images:
-                facts = self.facts[image.ref.content_key]
-                if isinstance(facts, Problem) or image.ref.content_key not in wanted:
+                views = self.facts[image.ref.content_key]
+                if isinstance(views, Problem) or image.ref.content_key not in wanted:
                     continue
-                if facts.image_id not in written.image_ids:
-                    written.image_ids.add(facts.image_id)
-                    yield image_row(facts, image, loaded.statement)
+                for facts in views:
+                    if facts.image_id not in written.image_ids:
+                        written.image_ids.add(facts.image_id)
+                        yield image_row(facts, image, loaded.statement)
+
+
+def _repeated(sample_id: str) -> Problem:
+    detail = f"the same question on the same image is there already: {sample_id}"
+    return Problem(Failure.ROW_DUPLICATED, detail)
 
 
 def _in_order(work: Callable[[In], Out], items: Iterable[In], threads: int) -> Iterator[Out]:

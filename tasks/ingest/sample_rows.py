@@ -7,12 +7,20 @@ The sample id is made from boxes as stated, in pixels, so clipping never changes
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sightline.boxes import Box
 from sightline.errors import Failure
 from sightline.ids import missing_image_ref, sample_id
-from tasks.ingest.box_frames import Size, boxes_px, clip_all, require_agreement, upright_boxes
+from tasks.ingest.box_frames import (
+    ClippedBoxes,
+    Size,
+    boxes_px,
+    clip_all,
+    require_agreement,
+    upright_boxes,
+)
 from tasks.ingest.folder import printable
 from tasks.ingest.image_facts import ImageFacts
 from tasks.ingest.source import Convention, LoadedRow, RowRefusedError, Statement
@@ -21,20 +29,34 @@ NUMBER: Final = re.compile(r"[-+]?(0|[1-9]\d*|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?%?",
 """No leading zeros: 02134 and 007 are names, to be compared as text."""
 
 
-def sample_row(loaded: LoadedRow, images: Sequence[ImageFacts]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class PlacedBoxes:
+    """Boxes of a row on one picture.
+
+    Attributes:
+        size: (width, height) of the picture, px.
+        stated: as the source states them, px, perhaps reaching out of the picture.
+        clipped: the same, clipped to it.
+    """
+
+    size: Size
+    stated: tuple[Box, ...]
+    clipped: ClippedBoxes
+
+
+def sample_row(
+    loaded: LoadedRow, images: Sequence[ImageFacts], boxes: PlacedBoxes
+) -> dict[str, Any]:
     """Return the row of `samples`.
 
     Args:
         loaded: the row.
         images: facts of its images, in order.
-
-    Raises:
-        RowRefusedError: sizes or boxes do not fit.
+        boxes: those that belong on the first of them.
     """
     stated = loaded.statement
-    size = _size(stated, images)
-    as_stated = _boxes(stated, size, images)
-    clipped = clip_all(as_stated, size)
+    size = images[0].size if images else boxes.size
+    as_stated, clipped = boxes.stated, boxes.clipped
     ids = [facts.image_id for facts in images]
     choices = list(stated.choices) if stated.choices else None
     return {
@@ -65,6 +87,17 @@ def sample_row(loaded: LoadedRow, images: Sequence[ImageFacts]) -> dict[str, Any
     }
 
 
+def placed_boxes(stated: Statement, images: Sequence[ImageFacts]) -> PlacedBoxes:
+    """Return the boxes of a row in pixels of the upright picture that its source gave.
+
+    Raises:
+        RowRefusedError: sizes or boxes do not fit.
+    """
+    size = _size(stated, images)
+    as_stated = _boxes(stated, size, images)
+    return PlacedBoxes(size, as_stated, clip_all(as_stated, size))
+
+
 def answer_kind(stated: Statement) -> str | None:
     """Return how to compare answers, by their form; null without an answer."""
     if stated.answer is None:
@@ -90,19 +123,19 @@ def _size(stated: Statement, images: Sequence[ImageFacts]) -> Size:
             raise RowRefusedError(Failure.ROW_MALFORMED, detail)
         return declared
     first = images[0]
-    if declared in {None, first.size, first.stored_size}:
-        return first.size
-    detail = f"expected the declared {declared}, found {first.size}"
+    if declared in {None, first.given_size, first.unturned_size}:
+        return first.given_size
+    detail = f"expected the declared {declared}, found {first.given_size}"
     raise RowRefusedError(Failure.IMAGE_SIZE_MISMATCH, detail)
 
 
 def _boxes(stated: Statement, size: Size, images: Sequence[ImageFacts]) -> tuple[Box, ...]:
     """Return boxes in pixels of the upright image, as stated, and checked against each other."""
     is_unturned = bool(images) and stated.declared_size not in {None, size}
-    frame = images[0].stored_size if is_unturned else size
+    frame = images[0].unturned_size if is_unturned else size
     boxes = boxes_px(stated.boxes or (), stated.convention or Convention.PX, frame)
     if stated.square_boxes is not None:
         require_agreement(boxes, stated.square_boxes, frame)
     if is_unturned:
-        return upright_boxes(boxes, images[0].header.orientation, frame)
+        return upright_boxes(boxes, images[0].given.orientation, frame)
     return boxes

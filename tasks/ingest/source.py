@@ -43,12 +43,12 @@ class RowRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Where the bytes of an image stand inside a table file.
+    """Where an image stands inside a file that holds many.
 
     Attributes:
         file: number of the file in the source.
-        start: byte offset of a JSON line, or number of a Parquet row group.
-        at: length of the line in bytes, or row within the group.
+        start: byte offset of a JSON line, number of a Parquet row group, or pts of a video frame.
+        at: length of the line in bytes, row within the group, or pts of the key frame.
         item: which image of the cell.
     """
 
@@ -135,12 +135,32 @@ class SourceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The file an image was made from, where that file itself is not stored.
+
+    Attributes:
+        sha256: of the file: a video, or a picture too large to store.
+        width: of the upright picture in it, px.
+        height: of the upright picture in it, px.
+        box: the region of that picture which the image shows, px.
+        time_s: of a video frame, since the first frame.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    box: tuple[int, int, int, int]
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedImage:
     """An image with its bytes, or the reason why there are none."""
 
     ref: ImageRef
     data: bytes = b""
     problem: Problem | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,95 +1,92 @@
 """The worker that turns stored images into segments.
 
-One network serves many batches.  A picture that cannot be decoded is a failure of its own row; a
-picture in which nothing is found gives no row and is no failure.
+One network serves many batches; the stages are those of every image worker.  A picture that cannot
+be decoded is a failure of its own row; a picture in which nothing is found gives no row and is no
+failure.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from infra.checkpoints import resolve
-from infra.images.decode import ImageProblem, decode
 from infra.images.masks import encode_mask
-from infra.images.pixels import resize_bicubic
-from infra.pool.workers import RowFailure, WorkerOutput
+from infra.pool.workers import WorkerOutput
 from sightline.schemas import SEGMENTS
-from tasks.segment.masks import Segment, segments_of
-from tasks.segment.model import SegmentModel, use_threads
+from tasks.segment.families import Family, Prompts, Task, check_prompts, family_of
+from tasks.segment.masks import Segment
+from tasks.segment.model import SegmentModel
+from tasks.segment.params import SegmentParams
 from tasks.segment.preprocess import MaskRule
+from tasks.segment.promptable.model import PromptableNetwork
+from tasks.segment.prompting import GridRule, Prompt
+from tasks.segment.universal.model import UniversalNetwork
+from tasks.segment.universal.preprocess import QueryRule
+from tasks.vision.device import Device
+from tasks.vision.pictures import Picture
+from tasks.vision.published import config_of
+from tasks.vision.stages import Network, Stages
 
-RGB = npt.NDArray[np.uint8]
 
-BATCH_PIXELS: Final = 8 * 512 * 512
-"""Pixels in one forward pass, about 1.5 GB with the 150 labels of ADE20K at a quarter size [I]."""
+class Segmenter(Network, Protocol):
+    """A network of any family."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    image_id: str
-    rgb: RGB
+    def segments(self, picture: Picture, said: Any) -> list[Segment]:
+        """Return the segments of one picture, largest first."""
+        ...
 
 
 class SegmentWorker:
-    """Callable on tables with `image_id` and `bytes`; gives `segments` rows."""
+    """Callable on tables with `image_id`, `bytes` and perhaps `prompts`; gives `segments` rows.
+
+    Attributes:
+        stages: those of every image worker.
+        is_concurrent: whether two batches at once are faster than one after the other.
+    """
 
     def __init__(
         self,
         weights: str,
         input_px: int,
-        min_area_frac: float = 0.001,
-        max_segments: int = 32,
+        *,
         device: str = "auto",
         threads: int = 0,
+        is_compiled: bool = False,
+        **keys: Any,
     ) -> None:
         """Load the network.
 
         Args:
-            weights: any form `infra.checkpoints` resolves.
-            input_px: short side of the network's input and of the mask grid.
-            min_area_frac: least area of a segment, as a share of the grid.
-            max_segments: most segments of one picture; the largest are kept.
+            weights: any form `infra.checkpoints` resolves; they decide the family.
+            input_px: short side of the mask grid.
             device: auto, cpu, cuda or cuda:N.
             threads: cores to compute on; 0 leaves torch's default.
+            is_compiled: pass the network through `torch.compile`.
+            keys: the other fields of `SegmentParams`.
 
         Raises:
-            CheckpointError: the weights are missing, incomplete or of another kind.
+            CheckpointError: the weights are missing, incomplete, of no known family, or cannot
+                answer the prompts.
+            ValueError: a parameter that fits no picture.
         """
-        use_threads(threads)
-        self._rule = MaskRule(input_px, min_area_frac, max_segments)
+        params = SegmentParams(weights, input_px, **keys)
         self._checkpoint = resolve(weights)
-        self._model = SegmentModel(self._checkpoint.folder, device=device)
+        place = Device(device, params.precision, threads=threads, is_compiled=is_compiled)
+        self._model = network_of(params, self._checkpoint.folder, place)
+        self.stages = Stages(self._model, self._rows, SEGMENTS)
+        self.is_concurrent = self.stages.is_concurrent
 
     def __call__(self, batch: pa.Table) -> WorkerOutput:
         """Return the segments of every readable picture, in the batch's order."""
-        pictures: list[_Picture] = []
-        failures: list[RowFailure] = []
-        for image_id, data in _rows(batch):
-            try:
-                pictures.append(_Picture(image_id, self._resized(decode(data).rgb)))
-            except ImageProblem as problem:
-                failures.append(RowFailure(image_id, problem.code, problem.detail))
-        found: dict[str, list[Segment]] = {}
-        for group in by_shape(pictures):
-            maps = self._model.infer([picture.rgb for picture in group])
-            for picture, said in zip(group, maps, strict=True):
-                found[picture.image_id] = segments_of(
-                    said.labels, said.scores, self._model.names, self._rule
-                )
-        rows = [
-            self._row(picture.image_id, number, segment)
-            for picture in pictures
-            for number, segment in enumerate(found[picture.image_id], start=1)
-        ]
-        return WorkerOutput(SEGMENTS.rows(rows), tuple(failures))
+        return self.stages(batch)
 
-    def _resized(self, rgb: RGB) -> RGB:
-        width, height = self._rule.size(rgb.shape[1], rgb.shape[0])
-        return resize_bicubic(rgb, width, height)
+    def _rows(self, picture: Picture, said: Any) -> list[dict[str, Any]]:
+        found = self._model.segments(picture, said)
+        return [
+            self._row(picture.image_id, number, segment)
+            for number, segment in enumerate(found, start=1)
+        ]
 
     def _row(self, image_id: str, number: int, segment: Segment) -> dict[str, Any]:
         height, width = segment.mask.shape
@@ -106,19 +103,34 @@ class SegmentWorker:
             "mask_height": height,
             "weights_sha": self._checkpoint.weights_sha,
             "licence": self._checkpoint.licence,
-        }
+        } | _asked(segment.prompt)
 
 
-def by_shape(pictures: Sequence[_Picture]) -> Iterator[list[_Picture]]:
-    """Yield groups of equal shape, each at most `BATCH_PIXELS` (or one picture)."""
-    shapes: dict[tuple[int, ...], list[_Picture]] = {}
-    for picture in pictures:
-        shapes.setdefault(picture.rgb.shape, []).append(picture)
-    for (height, width, _), members in shapes.items():
-        size = max(1, BATCH_PIXELS // (height * width))
-        for start in range(0, len(members), size):
-            yield members[start : start + size]
+def network_of(params: SegmentParams, folder: Path, device: Device) -> Segmenter:
+    """Return the network in `folder`, by its family.
+
+    Raises:
+        CheckpointError: it is of no known family, not whole, or cannot answer the prompts.
+    """
+    family = family_of(config_of(folder), params.weights)
+    check_prompts(family, Prompts(params.prompts), params.weights)
+    masks = MaskRule(params.input_px, params.min_area_frac, params.max_segments)
+    if family is Family.UNIVERSAL:
+        queries = QueryRule(Task(params.task), params.min_score, tuple(params.fuse))
+        return UniversalNetwork(folder, device, queries, masks)
+    if family is Family.PROMPTABLE:
+        grid = GridRule(
+            params.grid_points, params.min_iou, params.min_stability, params.max_overlap
+        )
+        return PromptableNetwork(folder, device, grid, masks)
+    return SegmentModel(folder, device, masks)
 
 
-def _rows(batch: pa.Table) -> Iterator[tuple[str, bytes]]:
-    return zip(batch["image_id"].to_pylist(), batch["bytes"].to_pylist(), strict=True)
+def _asked(prompt: Prompt | None) -> dict[str, Any]:
+    if prompt is None:
+        return {}
+    return {
+        "prompt_kind": prompt.kind.value,
+        "prompt_id": prompt.id,
+        "prompt_box": list(prompt.box),
+    }

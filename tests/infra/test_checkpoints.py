@@ -118,15 +118,43 @@ def test_resolve_empty_prefix_is_an_error(tmp_path: Path):
         resolve("s3://bucket/x", cache=tmp_path, stores=lambda _: open_store(tmp_path / "empty"))
 
 
-def test_resolve_hub_id_in_the_cache_of_this_machine_needs_no_network(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_resolve_object_store_prefix_brings_words_and_leaves_pickles(folder: Path, tmp_path: Path):
+    for name in ("merges.txt", "README.md", "pytorch_model.bin", "preprocessor_config.json"):
+        (folder / name).write_text("license: mit")
+    found = resolve("s3://b/net", cache=tmp_path / "cache", stores=lambda _: open_store(folder))
+    assert sorted(path.name for path in found.folder.iterdir()) == [
+        "README.md", "config.json", "merges.txt", "model.safetensors", "preprocessor_config.json",
+    ]  # fmt: skip
+    assert found.licence == "MIT"
+
+
+def test_resolve_weights_that_changed_in_place_have_another_sha(folder: Path):
+    before = resolve(str(folder)).weights_sha
+    save_file({"weight": np.ones(12, dtype=np.float32)}, folder / "model.safetensors")
+    assert resolve(str(folder)).weights_sha != before
+
+
+@pytest.fixture
+def cached(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The snapshot of `org/net` in the hub cache of a machine without a network."""
     cached = tmp_path / "hub" / "models--org--net"
     (cached / "refs").mkdir(parents=True)
     (cached / "refs" / "main").write_text("a" * 40)
-    shutil.copytree(folder, cached / "snapshots" / ("a" * 40))
+    snapshot = shutil.copytree(folder, cached / "snapshots" / ("a" * 40))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return snapshot
+
+
+@pytest.mark.parametrize("missing", ["model.safetensors", "config.json"])
+def test_resolve_hub_download_that_broke_off_is_an_error_offline(cached: Path, missing: str):
+    (cached / missing).unlink()
+    with pytest.raises(CheckpointError, match=f"incomplete.*{missing}"):
+        resolve("org/net")
+
+
+@pytest.mark.usefixtures("cached")
+def test_resolve_hub_id_in_the_cache_of_this_machine_needs_no_network(folder: Path):
     found = resolve("org/net")
     assert (found.name, found.weights_sha) == ("org/net", sha(folder / "model.safetensors"))
     with pytest.raises(CheckpointError, match="not in the hub cache"):

@@ -11,6 +11,7 @@ IMAGE_A, BYTES_A = picture(1)
 IMAGE_B, BYTES_B = picture(2)
 CROP, BYTES_CROP = picture(3)
 FULL = [0.0, 0.0, 1.0, 1.0]
+NOISY = {"pairs": "decided", "noise_sd": 0.05, "bin_low": 0.1, "bin_high": 0.2}
 VIEW = [0.2, 0.2, 0.8, 0.8]
 
 
@@ -35,11 +36,23 @@ def healthy() -> Rows:
             {"image_id": image, "model": "m", "lo": 0.0, "hi": 2.0, "p2": 0.1, "p98": 1.9}
             for image in (IMAGE_A, IMAGE_B)
         ],
-        "segments": [{"image_id": IMAGE_A, "segment_id": n, "box": VIEW} for n in (1, 2)],
+        "detections": [{"image_id": IMAGE_A, "detection_id": 1, "box": VIEW, "query": "cup"}],
+        "segments": [
+            {"image_id": IMAGE_A, "segment_id": 1, "box": VIEW}
+            | {"prompt_kind": "detection", "prompt_id": "1", "prompt_box": VIEW},
+            {"image_id": IMAGE_A, "segment_id": 2, "box": VIEW},
+        ],
         "objects": [_thing(1, "cup", 0.9), _thing(2, "table", 0.4)],
         "relations": [
             _relation(1, "in_front_of", 2),
             _relation(2, "behind", 1),
+        ],
+        "depth_scores": [
+            _score("noise", "order_flipped", 0.1) | NOISY,
+            _score("noise", "claim_reversed", 0.05) | NOISY,
+            _score("noise", "claim_lost", 0.2) | NOISY,
+            _score("noise", "median_shift", 0.04) | {"noise_sd": 0.05},
+            _score("truth", "abs_rel", 0.3),
         ],
         "generations": [
             _reply("g1", "c1", "s1", 1, "zoom") | {"view_image_id": IMAGE_A, "view_box": FULL},
@@ -131,6 +144,7 @@ def _thing(number: int, category: str, depth: float) -> dict[str, Any]:
         "depth_p10": depth - 0.1,
         "depth_median": depth,
         "depth_p90": depth + 0.1,
+        "depth_rank": number,
     }
 
 
@@ -140,6 +154,19 @@ def _relation(subject: int, kind: str, other: int) -> dict[str, Any]:
         "subject_object_id": subject,
         "kind": kind,
         "object_object_id": other,
+    }
+
+
+def _score(audit: str, measure: str, value: float) -> dict[str, Any]:
+    return {
+        "score_id": f"{audit} {measure}",
+        "audit": audit,
+        "benchmark": "p",
+        "item_id": "p",
+        "model": "m",
+        "measure": measure,
+        "value": value,
+        "n": 40,
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from sightline.errors import Failure
 from sightline.schemas import CONTRACTS
-from tests.sql.healthy import healthy
+from tests.sql.healthy import IMAGE_B, healthy
 from tests.sql.lake_tables import SQL, Rows, answer, connect
 
 CHECKS = {path.stem: path for path in sorted((SQL / "checks").glob("*.sql"))}
@@ -71,11 +71,20 @@ BREAKS: dict[str, dict[str, Break]] = {
     },
     "facts_have_image": {
         "depth": changed("depth_maps", 0, image_id="i9"),
-        "segment": changed("segments", 0, image_id="i9"),
+        "detection": changed("detections", 0, image_id="i9"),
+        "segment": changed("segments", 1, image_id="i9"),
         "object": changed("objects", 0, image_id="i9"),
         "relation": changed("relations", 0, image_id="i9"),
         "crop": changed("images", 2, parent_image_id="i9"),
         "view": changed("generations", 0, view_image_id="i9"),
+    },
+    "segments_answer_prompts": {
+        "gone": changed("segments", 0, prompt_id="7"),
+        "other image": changed("detections", 0, image_id=IMAGE_B),
+        "no kind": changed("segments", 0, prompt_kind=None),
+        "unknown kind": changed("segments", 0, prompt_kind="guess"),
+        "no item": changed("segments", 0, prompt_id=None),
+        "no box": changed("segments", 0, prompt_box=None),
     },
     "relations_have_objects": {
         "subject": changed("relations", 0, subject_object_id=7),
@@ -111,6 +120,8 @@ BREAKS: dict[str, dict[str, Break]] = {
         "three numbers": changed("samples", 0, boxes=[[0.0, 0.0, 10.0]]),
         "turned": changed("objects", 0, box=[0.8, 0.2, 0.2, 0.8]),
         "pixels as fractions": changed("segments", 0, box=[1.0, 2.0, 30.0, 40.0]),
+        "prompt": changed("segments", 0, prompt_box=[0.8, 0.2, 0.2, 0.8]),
+        "detection": changed("detections", 0, box=[0.2, 0.2, 0.8, 1.1]),
         "not a number": changed("steps", 1, box=[0.0, 0.0, float("nan"), 1.0]),
         "null corner": changed("steps", 1, box_original=[0.0, 0.0, None, 1.0]),
         "negative view": changed("generations", 0, view_box=[-0.1, 0.0, 1.0, 1.0]),
@@ -152,6 +163,18 @@ BREAKS: dict[str, dict[str, Break]] = {
         "infinite": changed("depth_maps", 0, hi=float("inf")),
         "object percentiles": changed("objects", 0, depth_p10=0.95),
         "ok without depth": changed("objects", 0, depth_median=None),
+    },
+    "object_ranks": {
+        "order": changed("objects", 0, depth_rank=3),
+        "no depth": changed("objects", 0, depth_status="sky"),
+        "half ranked": changed("objects", 1, depth_rank=None),
+    },
+    "depth_score_ranges": {
+        "more than all": changed("depth_scores", 0, value=1.5),
+        "no number": changed("depth_scores", 4, value=float("nan")),
+        "noise without level": changed("depth_scores", 0, noise_sd=None),
+        "unknown audit": changed("depth_scores", 4, audit="guess"),
+        "turned bin": changed("depth_scores", 0, bin_high=0.05),
     },
     "runs_cover_parts": {"gone": changed("steps", 0, run_id="run9")},
 }

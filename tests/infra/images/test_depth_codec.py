@@ -34,6 +34,14 @@ def test_encode_decode_error_is_at_most_one_level(values: np.ndarray):
     assert np.abs(back - values).max() <= tolerance
 
 
+@given(maps)
+def test_encode_percentiles_are_those_of_what_is_stored(values: np.ndarray):
+    stored = encode_depth(values, FARTHER)
+    seen = values_of(decode_levels(stored.png), stored.lo, stored.hi)
+    tolerance = 1e-5 * max(1.0, abs(stored.lo), abs(stored.hi))
+    assert (stored.p2, stored.p98) == pytest.approx(np.percentile(seen, [2, 98]), abs=tolerance)
+
+
 @pytest.mark.parametrize("value", [0.0, 3.5, -2.0])
 def test_encode_constant_map_is_flat(value: float):
     stored = encode_depth(np.full((6, 8), value, dtype=np.float32), NEARER)

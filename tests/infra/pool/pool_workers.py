@@ -96,6 +96,31 @@ class Sleeper(Doubler):
         return value * 2
 
 
+class Together(Doubler):
+    """Says in `together` how many of its batches were under way at once."""
+
+    def __init__(self, *, is_concurrent: bool) -> None:
+        super().__init__()
+        self.is_concurrent = is_concurrent
+        self._under_way = 0
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        self._under_way += 1
+        until = time.monotonic() + 0.3
+        together = self._under_way
+        while time.monotonic() < until:
+            together = max(together, self._under_way)
+            time.sleep(0.01)
+        self._under_way -= 1
+        return super().__call__(batch).append_column("together", pa.array([together] * len(batch)))
+
+
+class ConcurrentlyDeadly(Deadly):
+    """The same, with two batches at once."""
+
+    is_concurrent = True
+
+
 class Fickle(Doubler):
     """From its first `trigger` on it fails on everything, as with a lost device."""
 

@@ -42,6 +42,13 @@ def test_map_late_first_batch_keeps_order_while_others_overtake(pool: CrewPool):
     assert len({r.table["pid"][0].as_py() for r in seen}) == (2 if isinstance(pool, RayPool) else 1)
 
 
+@pytest.mark.parametrize("most", [2, 1])
+def test_map_worker_gets_two_batches_at_once_only_if_it_says_so(pool: CrewPool, most: int):
+    results = list(pool.map(spec("Together", is_concurrent=most > 1), batches(12, 2)))
+    assert out(results) == [value * 2 for value in range(12)]
+    assert max(max(r.table["together"].to_pylist()) for r in results) == most
+
+
 def test_map_same_spec_twice_builds_each_worker_once(pool: CrewPool, tmp_path: Path):
     one = spec("Doubler", built_in=str(tmp_path))
     for _ in range(3):

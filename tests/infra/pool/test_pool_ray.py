@@ -24,8 +24,9 @@ def test_map_worker_killed_once_retries_the_batch(ray_pool: RayPool, tmp_path: P
     assert blamed(results) == []
 
 
-def test_map_row_kills_the_process_is_isolated(ray_pool: RayPool):
-    results = list(ray_pool.map(spec("Deadly", bad=[6], how="segfault"), batches(16, 4)))
+@pytest.mark.parametrize("worker", ["Deadly", "ConcurrentlyDeadly"])
+def test_map_row_kills_the_process_is_isolated(ray_pool: RayPool, worker: str):
+    results = list(ray_pool.map(spec(worker, bad=[6], how="segfault"), batches(16, 4)))
     assert out(results) == [2 * v for v in range(16) if v != 6]
     (failure,) = [failed for result in results for failed in result.failed]
     assert (failure.item_id, failure.code) == ("i6", Failure.WORKER_ERROR)

@@ -13,6 +13,7 @@ from tasks.depth.preprocess import (
     default_max_tokens,
     target_size,
 )
+from tasks.vision.pictures import Resample
 
 UNLIMITED = 10**9
 
@@ -81,8 +82,9 @@ def test_preproc_id_changes_with_everything_that_changes_the_input():
         Preprocessing(140, 324, "fp32").preproc_id,
         Preprocessing(126, 400, "fp32").preproc_id,
         Preprocessing(126, 324, "bf16").preproc_id,
+        Preprocessing(126, 324, "fp32", Resample.ANTIALIAS).preproc_id,
     }
-    assert len(ids) == 4
+    assert len(ids) == 5
 
 
 def test_target_size_agrees_with_the_card_of_the_embedded_weights(repo_root: Path):

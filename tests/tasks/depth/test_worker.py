@@ -29,7 +29,7 @@ def batch_of(*pictures: bytes) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def worker(tiny_depth: Path) -> DepthWorker:
-    return DepthWorker(str(tiny_depth), 126, threads=1)
+    return DepthWorker(str(tiny_depth), 126, precision="fp32", threads=1)
 
 
 def test_worker_batch_of_mixed_shapes_gives_a_map_each_in_order(worker: DepthWorker):

@@ -45,8 +45,8 @@ def pictures(repo_root: Path) -> dict[str, Shown]:
 @pytest.fixture(scope="module")
 def objects(pictures: dict[str, Shown]) -> GroundObjects:
     batch = pa.table({"image_id": list(pictures), "bytes": [p.data for p in pictures.values()]})
-    maps = DepthWorker("embedded:depth", 126, threads=1)(batch)
-    segments = SegmentWorker("embedded:segment", 192, threads=1)(batch)
+    maps = DepthWorker("embedded:depth", 126, 0, "fp32", "antialias", threads=1)(batch)
+    segments = SegmentWorker("embedded:segment", 192, precision="fp32", threads=1)(batch)
     assert maps.failures == segments.failures == ()
     return objects_of(segments.table, maps.table)
 

@@ -10,6 +10,7 @@ from sightline.schemas import OBJECTS, RELATIONS
 from tasks.ground.build import objects_of
 from tasks.ground.relations import relations_of
 from tasks.ground.rules import GroundParams
+from tests.tasks.ground.layouts import layouts
 from tests.tasks.ground.scenes import (
     HEIGHT,
     WIDTH,
@@ -29,19 +30,6 @@ INVERSE = {
     "behind": "in_front_of",
 }
 DEPTH_KINDS = {"in_front_of", "behind"}
-
-
-@st.composite
-def layouts(draw: st.DrawFn) -> tuple[list[Rect], list[float]]:
-    """Two to five rectangles in cells of their own, each with a depth."""
-    cells = draw(st.lists(st.integers(0, 11), min_size=2, max_size=5, unique=True))
-    rects, depths = [], []
-    for cell in cells:
-        x, y = (cell % 4) * 32, (cell // 4) * 32
-        w, h = draw(st.integers(10, 32)), draw(st.integers(10, 32))
-        rects.append((x, y, x + w, y + h))
-        depths.append(draw(st.floats(1.0, 9.0)))
-    return rects, depths
 
 
 def related(rects: list[Rect], values: np.ndarray) -> list[dict]:

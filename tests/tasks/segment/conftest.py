@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import tiny_networks
+
 LABELS = ("background", "red sphere", "blue box")
 
 
@@ -23,3 +25,17 @@ def tiny_segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-segmenter")
     SegformerForSemanticSegmentation(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_sam2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_networks.sam2(tmp_path_factory.mktemp("tiny-sam2"))
+
+
+@pytest.fixture(scope="session", params=["mask2former", "maskformer", "oneformer"])
+def tiny_universal(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp(f"tiny-{request.param}")
+    saved: Path = getattr(tiny_networks, request.param)(folder)
+    return saved

@@ -12,7 +12,6 @@ from infra.images.pixels import encode_png
 from sightline.errors import CheckpointError, Failure
 from sightline.ids import image_id
 from sightline.schemas import SEGMENTS
-from tasks.segment.model import SegmentModel
 from tasks.segment.worker import SegmentWorker
 
 RANDOM = np.random.default_rng(5)
@@ -79,13 +78,13 @@ def test_worker_checkpoint_without_a_tensor_is_an_error(tiny_segmenter: Path, tm
         SegmentWorker(str(tmp_path), 64)
 
 
-def test_model_means_of_the_checkpoint_are_used(tiny_segmenter: Path, tmp_path: Path):
+def test_worker_means_of_the_checkpoint_are_used(tiny_segmenter: Path, tmp_path: Path):
     shutil.copytree(tiny_segmenter, tmp_path, dirs_exist_ok=True)
     stated = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(stated))
-    rgb = [RANDOM.integers(0, 255, (64, 64, 3), dtype=np.uint8)]
-    ours, theirs = SegmentModel(tiny_segmenter).infer(rgb)[0], SegmentModel(tmp_path).infer(rgb)[0]
-    assert not np.allclose(ours.scores, theirs.scores)
+    batch = batch_of(picture(64, 64))
+    ours, theirs = (SegmentWorker(str(f), 64)(batch).table for f in (tiny_segmenter, tmp_path))
+    assert ours["score"].to_pylist() != theirs["score"].to_pylist()
 
 
 def test_worker_embedded_weights_know_what_stands_in_a_scene(repo_root: Path):

@@ -1,0 +1,1 @@
+"""Open-vocabulary detectors: boxes for whatever is named."""

@@ -1,0 +1,1 @@
+"""Universal segmenters: a mask and a label for every query."""

@@ -1,0 +1,1 @@
+"""What every worker with an image network shares: loading, device, pixels, batches, stages."""
