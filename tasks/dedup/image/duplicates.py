@@ -1,11 +1,11 @@
-"""Image clusters as `duplicates` rows: equal pixels, equal pHash, and verified crops and flips.
+"""Image clusters as `duplicates` rows: equal pixels, near pHash, other tones, crops and flips.
 
     rows = image_duplicates(items, read, ImageParams())
     kept = picture_of(rows)          # image_id -> the image that stands for its picture
 
-Equal pixels and near pHashes say "the same picture" and may drop.  A crop moves every box and a
-flip swaps left and right, so those are reported only.  Each tier looks at what the tier before it
-kept, and a row names the image that it was compared with, never one further on.
+Equal pixels, near pHashes and changed tones say "the same picture" and may drop.  A crop moves
+every box and a flip swaps left and right, so those are reported only.  Each tier looks at what the
+tier before it kept, and a row names the image that it was compared with, never one further on.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from tasks.dedup.image.leaders import KEPT, Nearness, led
 from tasks.dedup.image.near_views import view_candidates
 from tasks.dedup.image.params import PAIR_ALGORITHM, ImageParams
 from tasks.dedup.image.pictures import Pictures, ReadBytes
+from tasks.dedup.image.retoned import retoned_pairs
 from tasks.dedup.image.view_pairs import ViewPair, view_pairs
 from tasks.dedup.image.views import VIEW_NAMES
 
@@ -33,8 +34,10 @@ ITEM_COLUMNS: Final = ("image_id", "pixel_sha", "phash", "view_hashes", "view_na
 
 IMAGE_PIXELS: Final = "image_pixels"
 IMAGE_PHASH: Final = "image_phash"
+IMAGE_TONES: Final = "image_tones"
 IMAGE_CROP: Final = "image_crop"
 IMAGE_FLIP: Final = "image_flip"
+VIEW_BITS: Final = 64
 _DROP, _REPORT = "drop", "report"
 
 Flags = npt.NDArray[np.bool_]
@@ -54,8 +57,10 @@ def image_duplicates(items: pa.Table, read: ReadBytes, params: ImageParams) -> p
     items = _without(items, same)
     near = list(_phash_rows(items, pictures, params))
     items = _without(items, near)
+    retoned = list(_retoned_rows(items, pictures))
+    items = _without(items, retoned)
     views = list(_view_rows(items, pictures, params)) if params.finds_views else []
-    rows = [*same, *near, *views]
+    rows = [*same, *near, *retoned, *views]
     kept = _kept_rows(rows)
     in_order = sorted([*rows, *kept], key=lambda r: (r["method"], r["cluster_id"], r["item_id"]))
     return DUPLICATES.rows(in_order)
@@ -118,6 +123,17 @@ def _phash_rows(
         yield _row(IMAGE_PHASH, ids[member], ids[leader], 1.0 - bits / PHASH_BITS, _DROP) | {
             "evidence": f"pHash distance {bits} of {PHASH_BITS}; {how}",
             "band": int(found.band[member]),
+        }
+
+
+def _retoned_rows(items: pa.Table, pictures: Pictures) -> Iterator[dict[str, Any]]:
+    """Yield a row per chart or document that is one before it with other tones."""
+    ids = items["image_id"].to_pylist()
+    views, has_views = _view_words(items)
+    pairs = retoned_pairs(views[:, 0], has_views, _flags(items["is_photo"]), ids, pictures)
+    for member, leader, bits in pairs:
+        yield _row(IMAGE_TONES, ids[member], ids[leader], 1.0 - bits / VIEW_BITS, _DROP) | {
+            "evidence": f"pHash distance {bits} of {VIEW_BITS}; no place differs but in tones"
         }
 
 

@@ -41,6 +41,17 @@ def table(numbers: list[int], width: int = 420) -> RGB:
     return picture
 
 
+def bars(heights: tuple[int, ...], width: int = 400) -> RGB:
+    """A chart of light bars on light grey, whose tones a brighter copy clips."""
+    picture = np.full((300, width, 3), 228, np.uint8)
+    cv2.rectangle(picture, (8, 8), (width - 8, 292), (250, 250, 250), -1)
+    for place, height in enumerate(heights):
+        x = 40 + 85 * place
+        cv2.rectangle(picture, (x, 270 - 25 * height), (x + 50, 270), (190, 215, 240), -1)
+        cv2.rectangle(picture, (x, 270 - 25 * height), (x + 50, 270), (60, 60, 60), 1)
+    return picture
+
+
 def resized(rgb: RGB, factor: float) -> RGB:
     height, width = rgb.shape[:2]
     return resize_bicubic(rgb, round(width * factor), round(height * factor))

@@ -10,6 +10,7 @@ from tasks.dedup.image.params import ImageParams
 from tasks.dedup.image.views import FLIP_H, FLIP_V, TRANSPOSE, turned
 from tests.tasks.dedup.image.scenes import (
     Shelf,
+    bars,
     brighter,
     grey,
     photo,
@@ -36,6 +37,30 @@ SAME = {
 def test_image_duplicates_changed_encoding_size_or_tones_is_one_picture(original, change):  # noqa: ANN001
     shelf = Shelf({"original": png(original), "copy": png(change(original))})
     assert shelf.pairs() == {"image_phash": {"copy": "original"}}
+
+
+@pytest.mark.parametrize("factor", [1.15, 1.2, 1.25])
+@pytest.mark.parametrize("heights", [(3, 8, 5, 6), (2, 9, 4, 7), (6, 6, 3, 9)])
+def test_image_duplicates_chart_with_clipped_tones_is_one_picture(heights, factor: float):  # noqa: ANN001
+    original = bars(heights)
+    shelf = Shelf({"original": png(original), "copy": png(brighter(original, factor))})
+    assert shelf.pairs() == {"image_tones": {"copy": "original"}}
+
+
+@pytest.mark.parametrize("factor", [1.15, 1.2, 1.25])
+def test_image_duplicates_clipped_chart_with_another_bar_stays_apart(factor: float):
+    other = brighter(bars((3, 8, 5, 7)), factor)
+    assert Shelf({"one": png(bars((3, 8, 5, 6))), "other": png(other)}).pairs() == {}
+
+
+def test_image_duplicates_every_copy_with_other_tones_names_the_one_that_is_kept():
+    original = bars((3, 8, 5, 6))
+    copies = {str(factor): png(brighter(original, factor)) for factor in (1.2, 1.1, 1.15, 1.25)}
+    rows = Shelf({"original": png(original), **copies})
+    found = image_duplicates(rows.items(), rows.read, ImageParams())
+    assert len(set(picture_of(found).values())) == 1
+    keys = list(zip(found["item_id"].to_pylist(), found["method"].to_pylist(), strict=True))
+    assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("seed", range(4))
