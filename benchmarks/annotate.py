@@ -5,10 +5,11 @@
     python benchmarks/annotate.py --kill
 
 Contenders on the same device, pictures, weights and input size: the bare forward loop over tensors
-that lie on the device, Sightline end to end, transformers' pipeline as its page shows and at equal
-input size, and a plain loop.  Each lives in a process of its own and they take turns; figures are
-medians of the rounds, ratios those of one run of this script.  Weights are random but of the true
-size.  One JSON object; a goal that is missed ends with status 1.
+that lie on the device, the same over the network as the worker places it, Sightline end to end,
+transformers' pipeline as its page shows and at equal input size, and a plain loop.  Each lives in a
+process of its own and they take turns; figures are medians of the rounds, ratios those of one run
+of this script.  Weights are random but of the true size.  One JSON object; a goal that is missed
+ends with status 1.
 """
 
 import argparse
@@ -38,6 +39,7 @@ WARM: Final = "warm"
 WARM_IMAGES: Final = 4
 CONTENDERS: Final = (
     "bare forward",
+    "forward as placed",
     "sightline",
     "pipeline",
     "pipeline, equal input",

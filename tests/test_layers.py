@@ -44,7 +44,8 @@ NETWORKS = (
     ("segment.model", "torch"), ("segment.promptable.model", "torch"),
     ("segment.universal.combine", "torch"), ("segment.universal.model", "torch"),
     ("segment.worker", "torch"),
-    ("vision.device", "torch"), ("vision.driven", "torch"), ("vision.loading", "transformers"),
+    ("vision.attention", "torch"), ("vision.device", "torch"), ("vision.driven", "torch"),
+    ("vision.loading", "transformers"),
     ("vision.pixels", "torch"), ("vision.resampling", "torch"), ("vision.runner", "torch"),
     ("vision.words", "transformers"),
 )  # fmt: skip

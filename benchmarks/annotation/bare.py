@@ -1,6 +1,7 @@
 """The limit: nothing but the network's forward pass, over tensors that already lie on the device.
 
-Weights, precision, memory format and attention are those of the worker.  The mix of input shapes
+torch and transformers as they come: their attention and threads, weights in fp32 under autocast,
+channels last.  The mix of input shapes
 is that of the pictures, each shape in batches as large as pay: sizes are doubled until a pass is
 no longer faster per picture or does not fit.  Outputs stay on the device.
 """

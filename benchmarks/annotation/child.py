@@ -23,6 +23,7 @@ from benchmarks.measuring.stages import StageClock
 
 CONTENDERS: Final = {
     "bare forward": "bare:BareForward",
+    "forward as placed": "placed:PlacedForward",
     "sightline": "sightline_run:SightlineRun",
     "pipeline": "pipeline_peer:Pipeline",
     "pipeline, equal input": "pipeline_peer:EqualPipeline",

@@ -46,7 +46,8 @@ def overlaps(box: Reals, others: Reals) -> npt.NDArray[np.float64]:
     high = np.minimum(box[2:], others[:, 2:])
     both = np.clip(high - low, 0, None).prod(axis=1)
     either = _area(box[None]) + _area(others) - both
-    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    shares = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    return np.asarray(shares, dtype=np.float64)
 
 
 def _area(boxes: Reals) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ select
     pairs,
     bin_low as margin_over,
     bin_high as margin_up_to,
-    sum(n) filter (where measure = 'order_flipped') as n_pairs,
+    (sum(n) filter (where measure = 'order_flipped'))::bigint as n_pairs,
     sum(value * n) filter (where measure = 'order_flipped')
     / sum(n) filter (where measure = 'order_flipped') as flipped,
     sum(value * n) filter (where measure = 'claim_reversed')

@@ -16,7 +16,7 @@ select
     bin_high,
     note,
     count(value) as n_items,
-    sum(n) filter (where value is not null) as n,
+    (sum(n) filter (where value is not null))::bigint as n,
     avg(value) as mean,
     sum(value * n) / sum(n) filter (where value is not null) as pooled,
     min(value) as lowest,

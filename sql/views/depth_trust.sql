@@ -34,7 +34,7 @@ select
     known.preproc_id,
     known.noise_sd,
     thresholds.margin_over,
-    sum(depth_flips.n_pairs) as n_pairs,
+    sum(depth_flips.n_pairs)::bigint as n_pairs,
     sum(depth_flips.n_pairs) / any_value(known.n_known) as kept,
     sum(depth_flips.flipped * depth_flips.n_pairs) / sum(depth_flips.n_pairs) as expected_error
 from known

@@ -32,7 +32,7 @@ class NoiseSection:
 
 def figures(data: AuditData) -> str:
     """Return every figure of the page as JSON; equal data gives equal text."""
-    return json.dumps(asdict(data), indent=1, sort_keys=True, default=str) + "\n"
+    return json.dumps(asdict(data), indent=1, sort_keys=True) + "\n"
 
 
 def render_audit(data: AuditData) -> str:

@@ -167,7 +167,7 @@ whole as (
     select benchmark, {KEYS}, null as bin_low, sum(n) as n, sum(agreed) as agreed
     from bins group by benchmark, {KEYS}
 )
-select benchmark, {KEYS}, bin_low as margin_over, n, agreed / n as agreement,
+select benchmark, {KEYS}, bin_low as margin_over, n::bigint as n, agreed / n as agreement,
     wilson(agreed, n).low as low, wilson(agreed, n).high as high
 from (from wide where bin_low > 0 union all from whole)
 order by benchmark, {KEYS}, margin_over nulls first

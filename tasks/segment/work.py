@@ -119,17 +119,19 @@ def samples_asked(lake: Lake, part: str, samples: Sequence[str]) -> Asked:
     first: dict[str, dict[Box, str]] = {}
     for batch in lake.scan(SAMPLES, parts=list(samples), columns=list(SAMPLE_COLUMNS)):
         for row in batch.to_pylist():
-            image = next(iter(row["image_ids"]), None)  # boxes are those of the first image
-            if image in images:
-                for box in _fractions(row["boxes"], row["image_width"], row["image_height"]):
-                    known = first.setdefault(image, {})
-                    known[box] = min(row["sample_id"], known.get(box, row["sample_id"]))
+            image = next(iter(row["image_ids"]), "")  # boxes are those of the first image
+            if image not in images:
+                continue
+            known = first.setdefault(image, {})
+            for box in _fractions(row["boxes"], row["image_width"], row["image_height"]):
+                known[box] = min(row["sample_id"], known.get(box, row["sample_id"]))
     return {
         image: [
             Prompt(PromptKind.SAMPLE, sample, None, box)
             for sample, box in sorted((sample, box) for box, sample in boxes.items())
         ]
         for image, boxes in sorted(first.items())
+        if boxes
     }
 
 

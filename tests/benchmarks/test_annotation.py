@@ -143,3 +143,9 @@ def test_ratios_are_of_rates_and_of_cpu_seconds():
 def test_split_is_per_image_and_largest_first():
     run = {"images": 10, "stages": {"decode": 0.1, "forward": 1.0}}
     assert list(split(run).items()) == [("forward", 100.0), ("decode", 10.0)]
+
+
+def test_forward_as_placed_computes_every_picture(job: Job):
+    from benchmarks.annotation.placed import PlacedForward
+
+    assert PlacedForward(job).run() == 3

@@ -106,4 +106,5 @@ def _embedded(net: Any, folder: Path, queries: Sequence[str]) -> torch.Tensor:
         input_ids=texts["input_ids"], attention_mask=texts["attention_mask"]
     )
     vectors: torch.Tensor = getattr(said, "pooler_output", said)
-    return (vectors / vectors.norm(dim=-1, keepdim=True))[None]
+    units: torch.Tensor = vectors / vectors.norm(dim=-1, keepdim=True)
+    return units[None]

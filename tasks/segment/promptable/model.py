@@ -129,7 +129,7 @@ class PromptableNetwork(DrivenNetwork):
         self, embedding: list[torch.Tensor], prompts: torch.Tensor, *, are_boxes: bool
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield (n, masks, h, w) logits and (n, masks) predicted IoU, some prompts at a time."""
-        for some in prompts.split(PROMPTS_AT_ONCE):
+        for some in torch.split(prompts, PROMPTS_AT_ONCE):
             asked = (
                 {"input_boxes": some.transpose(0, 1)} if are_boxes else {"input_points": some[None]}
             )
