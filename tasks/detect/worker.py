@@ -27,8 +27,7 @@ from tasks.vision.published import config_of
 from tasks.vision.stages import Network, Stages
 
 PUBLISHED_SCORES: Final = {Family.GROUNDING_DINO: 0.25, Family.OWLV2: 0.1}
-"""`box_threshold` of Grounding DINO's Swin-T demo (`groundingdino/util/inference.py` leaves it to
-the caller), and the default of `post_process_grounded_object_detection` for OWLv2."""
+"""Defaults of `post_process_grounded_object_detection` of transformers for either network."""
 
 
 class DetectWorker:

@@ -24,7 +24,7 @@ from tasks.vision.runner import Runner
 from tasks.vision.words import load_tokenizer
 
 TEMPLATE: Final = "a photo of a {}"
-"""The first of CLIP's templates, with which the weights were trained and published."""
+"""The form of the queries in the documentation of the weights."""
 PIXELS_PER_PASS: Final = {"cpu": 2 * 960 * 960, "cuda": 32 * 960 * 960}
 """A larger pass is not faster."""
 EXPECTED: Final = "an OWLv2 network"
