@@ -43,9 +43,8 @@ def memory_proof(rows: int, folder: Path, env: Mapping[str, str]) -> dict[str, A
         precision="fp32",
     )
     with started(job, folder, env) as contender:
-        begun = len(contender.meter.usage.rss_bytes)
         contender.run()
-        samples = contender.meter.usage.rss_bytes[begun:]
+    samples = contender.usage.rss_bytes
     quarter = max(1, len(samples) // QUARTERS)
     means = [samples[n * quarter : (n + 1) * quarter] for n in range(QUARTERS)]
     return {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.annotation.job import Job
-from benchmarks.measuring.process_tree import TreeMeter
+from benchmarks.measuring.process_tree import TreeMeter, Usage
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CHILD: Final = Path(__file__).resolve().parent / "child.py"
@@ -28,12 +28,12 @@ class Contender:
 
     job: Job
     child: "subprocess.Popen[str]"
-    meter: TreeMeter
     log: Path
     facts: dict[str, Any] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
     sampled: dict[str, Any] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
     peaks: list[int] = field(default_factory=list)
 
     def ask(self, what: str) -> dict[str, Any]:
@@ -57,11 +57,14 @@ class Contender:
 
     def run(self, *, is_warm_up: bool = False) -> None:
         """Let it run once and keep the figures, unless it only warms up."""
-        self.meter.usage.peak_rss_bytes = 0
-        self.last = self.ask("run")
+        meter = TreeMeter(self.child.pid)  # while it runs only: a look at /proc is not free
+        try:
+            self.last = self.ask("run")
+        finally:
+            self.usage = meter.close(0.0)
         if not is_warm_up:
             self.runs.append(self.last)
-            self.peaks.append(self.meter.usage.peak_rss_bytes)
+            self.peaks.append(self.usage.peak_rss_bytes)
 
     def sample(self) -> None:
         """Let it run once under the sampler."""
@@ -77,7 +80,6 @@ class Contender:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
-        self.meter.close(0.0)
 
 
 @contextlib.contextmanager
@@ -98,7 +100,7 @@ def started(job: Job, folder: Path, env: Mapping[str, str]) -> Iterator[Contende
             text=True,
             env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
         )
-    contender = Contender(job, child, TreeMeter(child.pid), log)
+    contender = Contender(job, child, log)
     try:
         contender.facts = contender.ask("")
         yield contender

@@ -11,6 +11,7 @@ def shorter_side_to(width: int, height: int, shortest: int, longest: int) -> tup
     side, exact = shortest, float(shortest)
     if high / low * shortest > longest:
         exact = longest * low / high
-        side = max(1, round(exact))
-    other = high if low == side else max(1, int(exact * high / low))
+        side = round(exact)
+    other = high if low == side else int(exact * high / low)
+    side, other = max(1, side), max(1, other)
     return (side, other) if width < height else (other, side)
