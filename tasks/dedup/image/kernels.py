@@ -113,6 +113,26 @@ def probe_views(wholes: Words, views: Words, entries: Ints, starts: Ints, about:
 
 
 @compiled
+def near_wholes(wholes: Words, max_bits: int) -> Ints:
+    """Return int64[found, 3]: row, an earlier row, and bits between them, of all near pairs.
+
+    Every pair is looked at, a third of a nanosecond each: no index finds what is 16 of 64 bits off.
+    """
+    found, count = np.empty((1024, 3), np.int64), 0
+    bits = np.empty(len(wholes), np.uint8)
+    for row in range(len(wholes)):
+        for other in range(row):
+            bits[other] = np.uint8(_ones(wholes[row] ^ wholes[other]))
+        for other in range(row):
+            if bits[other] <= max_bits:
+                if count == len(found):
+                    found = np.concatenate((found, np.empty_like(found)))
+                found[count, 0], found[count, 1], found[count, 2] = row, other, bits[other]
+                count += 1
+    return found[:count]
+
+
+@compiled
 def _ones(word: np.uint64) -> np.int64:
     """Return how many bits are set."""
     x = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))

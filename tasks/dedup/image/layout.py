@@ -9,12 +9,14 @@ the upper bound a table with *all* numbers changed would pass as noisy.  A lette
 about 8 px that changes in a re-encoded picture can be missed.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 RGB = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
@@ -35,6 +37,8 @@ FAR_FACTOR: Final = 2.5
 """At thumbnail size, clipped highlights of a brightened copy measure up to twice the limits."""
 GREY_SPREAD: Final = 12.0
 """A picture whose channels stay this near to each other has no colours to compare."""
+_WAYS_TO_SHRINK: Final = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC)
+_BAND_PX: Final = 1024
 _FIT_ROUNDS: Final = 4
 _MIN_FITTED: Final = 64
 _WHITE: Final = 255.0
@@ -80,10 +84,48 @@ def difference(first: RGB, second: RGB) -> Difference:
     shrink = min(1.0, MAX_SIDE / max(width, height))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     found = _both_ways(_softened(first, size), _softened(second, size), is_exact=False)
-    if found.is_same or first.shape != second.shape or first.shape[:2] != size[::-1]:
+    if found.is_same:
         return found
-    exact = _both_ways(first.astype(np.float32), second.astype(np.float32), is_exact=True)
-    return exact if exact.is_same else found
+    closer = [_exact(first, second)] if first.shape == second.shape else _shrunk(first, second)
+    return next((way for way in closer if way.is_same), found)
+
+
+def _shrunk(first: RGB, second: RGB) -> Iterator[Difference]:
+    """Yield how the smaller picture differs from the larger one, shrunk as programs shrink.
+
+    What was shrunk in the same way differs by next to nothing, so the narrow limits hold.
+    """
+    small, large = sorted((first, second), key=lambda rgb: rgb.shape[0] * rgb.shape[1])
+    height, width = small.shape[:2]
+    if max(height, width) > MAX_SIDE or height > large.shape[0] or width > large.shape[1]:
+        return
+    for way in _WAYS_TO_SHRINK:
+        shrunk = np.asarray(Image.fromarray(large).resize((width, height), way), np.float32)
+        yield _both_ways(shrunk, small.astype(np.float32), is_exact=True)
+
+
+def _exact(first: RGB, second: RGB) -> Difference:
+    """Return the difference of pictures of one size, pixel by pixel.
+
+    A large one is compared by single pixels all over it first, so that tones change alike in every
+    place, then whole in bands that overlap, so that memory is bounded.
+    """
+    step = -(-max(first.shape[:2]) // MAX_SIDE)
+    pair = [np.ascontiguousarray(p[::step, ::step], dtype=np.float32) for p in (first, second)]
+    found = _both_ways(pair[0], pair[1], is_exact=True)
+    if step == 1:
+        return found
+    for top in range(0, first.shape[0], _BAND_PX):
+        if not found.is_same:
+            break
+        rows = slice(max(top - WINDOW_PX, 0), top + _BAND_PX + WINDOW_PX)
+        band = [p[rows].astype(np.float32) for p in (first, second)]
+        found = max(
+            found,
+            _both_ways(band[0], band[1], is_exact=True),
+            key=lambda way: (not way.is_same, way.worst, way.colour),
+        )
+    return found
 
 
 def _both_ways(one: Plane, other: Plane, *, is_exact: bool) -> Difference:

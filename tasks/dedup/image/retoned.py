@@ -12,13 +12,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.image.kernels import Words
-from tasks.dedup.image.near_views import Candidates, view_candidates
+from tasks.dedup.image.kernels import Ints, Words, near_wholes
 from tasks.dedup.image.pictures import Pictures
+from tasks.dedup.settle.kernels import frozen
 
-RETONED_BITS: Final = 12
-"""Of 64: 8 of 12 charts brightened by 1.2 that pHash-256 loses lie within, and 4 of 10,440 pairs
+RETONED_BITS: Final = 16
+"""Of 64: 10 of 12 charts brightened by 1.2 that pHash-256 loses lie within, and 15 of 10,440 pairs
 of real charts and documents."""
+
+CANDIDATES: Final = 4
+"""Nearest earlier pictures that one is compared with."""
 
 Pair = tuple[int, int, int]
 """Member, leader, and bits of 64 between them."""
@@ -40,18 +43,23 @@ def retoned_pairs(
         ids: image id of each row.
         pictures: where pixels come from.
     """
-    candidates = view_candidates(wholes, has_whole & ~is_photo, wholes[:, None], RETONED_BITS)
+    candidates = _nearest(wholes, np.flatnonzero(has_whole & ~is_photo)).tolist()
     members: set[int] = set()
-    place = 0
-    for portion in pictures.portions(_named(candidates, ids)):
+    left = iter(candidates)
+    for portion in pictures.portions([(ids[m], ids[k]) for m, k, _ in candidates]):
         for pair in portion:
-            member, leader = int(candidates.member[place]), int(candidates.leader[place])
-            bits = int(candidates.bits[place])
-            place += 1
+            member, leader, bits = next(left)
             if not {member, leader} & members and pictures.say_the_same(*pair):
                 members.add(member)
                 yield member, leader, bits
 
 
-def _named(candidates: Candidates, ids: list[str]) -> list[tuple[str, str]]:
-    return [(ids[m], ids[k]) for m, k in zip(candidates.member, candidates.leader, strict=True)]
+def _nearest(wholes: Words, rows: Ints) -> Ints:
+    """Return int64[pairs, 3] of `Pair` among `rows`, by member and then leader."""
+    found = near_wholes(frozen(wholes[rows], np.uint64), RETONED_BITS)
+    found = found[np.lexsort((found[:, 1], found[:, 2], found[:, 0]))]
+    starts = np.flatnonzero(np.diff(found[:, 0], prepend=-1))
+    sizes = np.diff(np.append(starts, len(found)))
+    found = found[np.arange(len(found)) - np.repeat(starts, sizes) < CANDIDATES]
+    found = found[np.lexsort((found[:, 1], found[:, 0]))]
+    return np.column_stack([rows[found[:, 0]], rows[found[:, 1]], found[:, 2]])

@@ -121,17 +121,20 @@ def _settled(now: Items, known: Settled, tasks: Tasks, how: tuple[Read, int]) ->
     Each round decides the open items; who was decided otherwise opens those behind it, unless they
     were open in the same round and so have seen it.
     """
-    tasks = Neighbourhood.of(now, tasks != STAYS).opened(tasks == ANEW, tasks, REPLAYED)
+    near = Neighbourhood.of(now, tasks != STAYS)
+    opened = near.opened(tasks == ANEW, tasks, REPLAYED)
+    if not np.array_equal(opened, tasks):
+        tasks, near = opened, Neighbourhood.of(now, opened != STAYS)
     settled, was_open = known, np.zeros(len(now), np.bool_)
     for _ in range(ROUNDS):
-        near, before = Neighbourhood.of(now, tasks != STAYS), settled
-        settled = decided(near, (settled, known.leads), tasks, how)
+        before, settled = settled, decided(near, (settled, known.leads), tasks, how)
         was_open |= tasks != STAYS
         has_moved = (settled.leads != before.leads).any(axis=1)
         further = near.opened(has_moved, tasks, np.where(was_open, ANEW, REPLAYED))
         tasks = np.where(tasks == STAYS, further, STAYS).astype(np.int8)
         if not tasks.any():
             return settled
+        near = Neighbourhood.of(now, tasks != STAYS)
     tasks, nothing = np.full(len(now), ANEW, np.int8), undecided(*now.bands.shape)
     return decided(Neighbourhood.of(now, tasks != STAYS), (nothing, nothing.leads), tasks, how)
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from infra.images.pixels import encode_jpeg
 from tasks.dedup.image.duplicates import image_duplicates, picture_of
+from tasks.dedup.image.layout import difference
 from tasks.dedup.image.params import ImageParams
 from tasks.dedup.image.views import FLIP_H, FLIP_V, TRANSPOSE, turned
 from tests.tasks.dedup.image.scenes import (
@@ -47,6 +49,18 @@ def test_image_duplicates_chart_with_clipped_tones_is_one_picture(heights, facto
     assert shelf.pairs() == {"image_tones": {"copy": "original"}}
 
 
+@pytest.mark.parametrize("way", [Image.Resampling.LANCZOS, Image.Resampling.BICUBIC])
+def test_difference_fine_lines_shrunk_as_programs_shrink_are_the_same(way: Image.Resampling):
+    fine = np.full((240, 320, 3), 255, np.uint8)
+    fine[::3, :, :] = 0
+    fine[:, ::7, :] = (200, 30, 30)
+    edited = fine.copy()
+    edited[100:108, 60:66] = 255
+    shrunk = [np.asarray(Image.fromarray(p).resize((160, 120), way)) for p in (fine, edited)]
+    assert difference(fine, shrunk[0]).is_same
+    assert not difference(fine, shrunk[1]).is_same
+
+
 @pytest.mark.parametrize("factor", [1.15, 1.2, 1.25])
 def test_image_duplicates_clipped_chart_with_another_bar_stays_apart(factor: float):
     other = brighter(bars((3, 8, 5, 7)), factor)
@@ -80,8 +94,6 @@ def test_image_duplicates_table_with_one_changed_digit_is_not_dropped(was, becom
 
 
 def test_image_duplicates_equal_pixels_in_two_encodings_is_the_pixel_tier():
-    from PIL import Image
-
     flat = Image.fromarray(photo(2))
     import io
 
