@@ -5,20 +5,17 @@ in the page refuses scripts and requests all the same.
 """
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
+from infra.html import page_environment
 from tasks.depth_audit.charts import Chart, Line, chart
 from tasks.depth_audit.report_data import AuditData, Model, NoiseResult, Row
 
 NONE = "\N{EN DASH}"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +130,8 @@ def _summary(data: AuditData) -> list[Row]:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("tasks.depth_audit", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
-    environment.filters |= {"percent": _percent, "real": _real, "count": _count}
-    return environment
-
-
-def _plain(value: Any) -> Any:
-    """Return text without control characters, which HTML has no place for."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value)
-    return value
+    filters = {"percent": _percent, "real": _real, "count": _count}
+    return page_environment("tasks.depth_audit", filters)
 
 
 def _percent(share: float | None) -> str:

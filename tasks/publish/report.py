@@ -5,19 +5,17 @@ template, control characters are replaced, and a content security policy in the 
 scripts and requests even if a template were wrong.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
+from infra.html import page_environment
 from tasks.publish.report_data import ReportData
 
 NONE = "\N{EN DASH}"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def render_report(data: ReportData) -> str:
@@ -27,15 +25,7 @@ def render_report(data: ReportData) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("tasks.publish", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "count": _count,
         "percent": _percent,
         "bounded": _bounded,
@@ -44,14 +34,7 @@ def _environment() -> Environment:
         "moment": _moment,
         "box": _box,
     }
-    return environment
-
-
-def _plain(value: Any) -> Any:
-    """Return text without control characters, which HTML has no place for."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value)
-    return value
+    return page_environment("tasks.publish", filters)
 
 
 def _count(value: int | None) -> str:

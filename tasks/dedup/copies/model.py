@@ -2,7 +2,6 @@
 
 The embedding is what the encoder pools (for DINOv2 its class token after the last norm, which its
 authors compare pictures by: arXiv:2304.07193, section 7.3), else its first token; of length 1.
-Missing tensors are an error here: `transformers` would fill them with noise and warn.
 """
 
 from collections.abc import Sequence
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModel
-from transformers.utils import logging
 
 from sightline.errors import CheckpointError
 from tasks.dedup.copies.pictures import IMAGENET_MEAN, IMAGENET_STD, RGB
+from tasks.vision.loading import load_network
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -68,18 +66,9 @@ def _check_side(folder: Path, config: Any, input_px: int) -> None:
 
 
 def _load(folder: Path) -> Any:
-    transformers_logging: Any = logging
-    transformers_logging.disable_progress_bar()  # a worker has no terminal
-    try:
-        loaded: Any = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
-        msg = f"{folder}: expected an image encoder of transformers: {exc}"
-        raise CheckpointError(msg) from exc
-    net, report = loaded
-    wrong = {name: sorted(map(str, report[name])) for name in ("missing_keys", "mismatched_keys")}
-    if any(wrong.values()) or net.main_input_name != "pixel_values":
-        msg = f"{folder}: not a whole image encoder ({net.config.model_type}): {wrong}"
+    net = load_network(AutoModel, folder, "an image encoder")
+    if net.main_input_name != "pixel_values":
+        found = net.config.model_type
+        msg = f"{folder}: expected an image encoder, found {found!r}, which reads no pictures"
         raise CheckpointError(msg)
     return net

@@ -3,7 +3,6 @@
 The embedding of a text is the mean of its last hidden states, as sentence encoders are trained
 (arXiv:1908.10084), of length 1.  Texts are batched by their exact number of tokens: padding would
 change the numbers, and with them what a re-run finds.
-Missing tensors are an error here: `transformers` would fill them with noise and warn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,11 +12,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
+from transformers import AutoModel
 
-from sightline.errors import CheckpointError
+from tasks.vision.loading import load_network
+from tasks.vision.words import load_tokenizer
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -81,19 +79,6 @@ def _positions(config: Any) -> int:
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
-    transformers_logging: Any = logging
-    transformers_logging.disable_progress_bar()  # a worker has no terminal
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        loaded: Any = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
-        msg = f"{folder}: expected a text encoder of transformers with its tokenizer: {exc}"
-        raise CheckpointError(msg) from exc
-    net, report = loaded
-    lost = [n for n in map(str, report["missing_keys"]) if not n.startswith(UNTRAINED)]
-    if lost or report["mismatched_keys"]:
-        msg = f"{folder}: not a whole text encoder: {sorted(lost)} are missing or misshapen"
-        raise CheckpointError(msg)
-    return tokenizer, net
+    expected = "a text encoder"
+    net = load_network(AutoModel, folder, expected, untrained=UNTRAINED)
+    return load_tokenizer(folder, expected), net

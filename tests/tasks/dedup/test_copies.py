@@ -96,7 +96,7 @@ def test_side_that_patches_do_not_fill_is_refused(encoder: Path):
 
 def test_text_encoder_is_refused(tmp_path: Path):
     weights = save_text_encoder(tmp_path)
-    with pytest.raises(CheckpointError, match="not a whole image encoder"):
+    with pytest.raises(CheckpointError, match="which reads no pictures"):
         ImageEmbeddingWorker(str(weights))
 
 
