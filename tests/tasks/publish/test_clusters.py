@@ -55,5 +55,8 @@ def test_page_shows_the_kept_member_first_and_escapes_both():
 
 def test_pairs_end_where_their_pictures_would_be_too_large():
     pairs = list(read_pairs(query_of(healthy()), 10**6))
-    assert [(pair.kept.item_id, pair.item.item_id) for pair in pairs] == [("c1", "c2"), ("s2", "s3")]
+    assert [(pair.kept.item_id, pair.item.item_id) for pair in pairs] == [
+        ("c1", "c2"),
+        ("s2", "s3"),
+    ]
     assert list(read_pairs(query_of(healthy()), -1)) == []
