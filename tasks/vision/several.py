@@ -2,8 +2,8 @@
 
 The workers of the single steps are built as they are and give their networks and their rows; a
 verdict of one on a picture is none of another's.  Pictures share a pass only if their inputs are of
-one shape for every network, so passes may be smaller than those of a step alone, and a float may
-differ from its in the last bit.
+one shape for every network, so on a GPU passes may be smaller than those of a step alone, and a
+float may differ from its in the last bit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,7 +4,8 @@ Headers tell sizes before anything is decoded, so pictures are put into passes o
 first (padding would change the numbers) and only the pixels of a few waves are ever in memory.  On
 a device of its own the stages of neighbouring waves overlap.  On a CPU every pass goes through all
 stages in one thread, and there are as many threads as lanes: no stage waits for another, and no
-core for its neighbour.
+core for its neighbour.  Such a pass has one picture: the last bit of a float depends on what it is
+computed beside, and a map must not depend on the cores or on a neighbour that cannot be decoded.
 
 Rows come out in the batch's order, and a picture that cannot be used is a failure of its row only.
 """
@@ -164,9 +165,8 @@ class Stages:
     def _side_by_side(
         self, pictures: Sequence[Picture], data: Sequence[bytes], outcomes: dict[int, Outcome]
     ) -> None:
-        """Work on passes, each from bytes to rows in one thread."""
-        share = -(-len(pictures) // self.network.threads)
-        groups = self._groups(pictures, share)
+        """Work on passes of one picture, each from bytes to rows in one thread."""
+        groups = self._groups(pictures, most=1)
         begun = [self._hands.submit(self._whole_pass, group, data) for group in groups]
         try:
             for future in begun:

@@ -101,17 +101,20 @@ def test_stages_mixed_shapes_and_bad_rows_come_out_in_order(is_overlapped: bool)
         ("i2", Failure.IMAGE_UNREADABLE),
         ("i4", Failure.WORKER_ERROR),
     ]
-    # 20 x 10 and 21 x 11 have one input size, in passes of three
-    assert sorted(network.batches) == [((10, 5), 2), ((10, 5), 3), ((13, 5), 1), ((15, 15), 2)]
+    # 20 x 10 and 21 x 11 have one input size, in passes of three; a lane takes one picture
+    of_one_shape = [((10, 5), 2), ((10, 5), 3), ((13, 5), 1), ((15, 15), 2)]
+    alone = [(size, 1) for size, pictures in of_one_shape for _ in range(pictures)]
+    assert sorted(network.batches) == (of_one_shape if is_overlapped else alone)
     assert len(network.thread_names) == 1 or not is_overlapped
 
 
-def test_stages_in_lanes_spread_a_batch_over_all_of_them():
-    network = Means(is_overlapped=False, threads=4)
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_stages_passes_do_not_depend_on_the_number_of_lanes(lanes: int):
+    network = Means(is_overlapped=False, threads=lanes)
     out = Stages(network, rows, SEGMENTS)(batch_of(*[picture(20, 10) for _ in range(8)]))
     assert out.table["image_id"].to_pylist() == [f"i{n}" for n in range(8)]
-    assert network.batches == [((10, 5), 2)] * 4
-    assert network.most_held <= 4 * 2
+    assert network.batches == [((10, 5), 1)] * 8
+    assert network.most_held <= lanes
 
 
 def test_stages_verdict_on_a_pass_is_one_on_each_of_its_pictures():
