@@ -35,6 +35,12 @@ CORES: Final = torch.get_num_threads()
 _cuda: Any = torch.cuda  # its classes are untyped
 
 
+def use_threads(threads: int) -> None:
+    """Limit the cores torch computes on in this process; 0 leaves them as they are."""
+    if threads > 0:
+        torch.set_num_threads(threads)
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """Tensors of one pass on their way to the host; reading them waits for the device."""

@@ -46,12 +46,6 @@ class ImageEmbeddingModel:
         return np.asarray(torch.nn.functional.normalize(found.float(), dim=1).cpu().numpy())
 
 
-def use_threads(threads: int) -> None:
-    """Limit the cores torch computes on in this process; 0 leaves them as they are."""
-    if threads > 0:
-        torch.set_num_threads(threads)
-
-
 def _pooled(output: Any) -> torch.Tensor:
     """Return (n, d): convolutional networks pool to (n, d, 1, 1)."""
     pooled: torch.Tensor | None = getattr(output, "pooler_output", None)

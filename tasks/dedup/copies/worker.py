@@ -12,8 +12,9 @@ from infra.checkpoints import resolve
 from infra.images.decode import ImageProblem, decode
 from infra.pool.workers import RowFailure, WorkerOutput
 from sightline.schemas import EMBEDDINGS
-from tasks.dedup.copies.model import ImageEmbeddingModel, use_threads
+from tasks.dedup.copies.model import ImageEmbeddingModel
 from tasks.dedup.copies.pictures import RGB, square
+from tasks.vision.device import use_threads
 
 
 class ImageEmbeddingWorker:

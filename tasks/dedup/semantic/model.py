@@ -57,12 +57,6 @@ class EmbeddingModel:
         return found
 
 
-def use_threads(threads: int) -> None:
-    """Limit the cores torch computes on in this process; 0 leaves them as they are."""
-    if threads > 0:
-        torch.set_num_threads(threads)
-
-
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Yield rows of one length, at most `BATCH_TOKENS` tokens (or one row) at a time."""
     by_length: dict[int, list[int]] = {}

@@ -3,8 +3,9 @@
 import pyarrow as pa
 
 from infra.checkpoints import resolve
-from tasks.dedup.semantic.model import EmbeddingModel, use_threads
+from tasks.dedup.semantic.model import EmbeddingModel
 from tasks.dedup.semantic.rows import embedding_rows, items_of
+from tasks.vision.device import use_threads
 
 
 class EmbeddingWorker:
