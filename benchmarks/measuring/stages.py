@@ -39,19 +39,24 @@ class StageClock:
         self._thread.start()
 
     def stop(self) -> dict[str, float]:
-        """Return CPU seconds by stage."""
+        """Return CPU seconds by stage, up to now."""
         self._over.set()
         self._thread.join()
+        self._charge()
         return dict(self._seconds)
 
     def _run(self) -> None:
         while not self._over.wait(EVERY_S):
-            stages = self._stages_now()
-            now = _computed_ns()
-            for task, computed in now.items():
-                spent = computed - self._before.get(task, 0)
-                self._seconds[stages.get(task, NATIVE)] += spent / 1e9
-            self._before = now
+            self._charge()
+
+    def _charge(self) -> None:
+        """Charge what each thread has computed since the last time."""
+        stages = self._stages_now()
+        now = _computed_ns()
+        for task, computed in now.items():
+            spent = computed - self._before.get(task, 0)
+            self._seconds[stages.get(task, NATIVE)] += spent / 1e9
+        self._before = now
 
     def _stages_now(self) -> dict[int, str]:
         """Return the stage of every Python thread by its kernel id."""
