@@ -38,7 +38,7 @@ sql: $(READY)    ## sqlfluff, duckdb dialect
 	$(BIN)/sqlfluff lint --quiet sql
 
 test: $(READY) s3  ## all tests: real DuckDB, Ray, Prefect, S3 server, HTTP teacher
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup
 
 demo: $(READY)   ## build the demo dataset, then ask it three questions
 	@$(BIN)/sightline build recipes/demo.yaml

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from sightline.teardown import mute_teardown
 from tests.isolation import fresh_environment
@@ -30,14 +31,30 @@ def real_data() -> Path:
     return path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process: they share what is dear to set up."""
+    for item in items:
+        if item.get_closest_marker("spread") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+
+
 @pytest.fixture(scope="session")
 def demo_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lake of `recipes/demo.yaml`, built once through the command line on a local Ray.
 
     Its embedded teacher, Prefect server and spool lie beside it in `state`. Read it only: a test
-    that changes a lake copies the folder first.
+    that changes a lake copies the folder first.  Processes of one test run share it.
     """
-    folder = tmp_path_factory.mktemp("demo")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "build.txt").exists():
+            _build_demo(folder)
+    return folder / "lake"
+
+
+def _build_demo(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
     lake = folder / "lake"
     done = subprocess.run(
         ["sightline", "build", "demo", "--lake", str(lake)],
@@ -48,6 +65,5 @@ def demo_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=280,
         check=False,
     )
-    (folder / "build.txt").write_text(done.stdout)
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    return lake
+    (folder / "build.txt").write_text(done.stdout)

@@ -89,6 +89,7 @@ def _bucket(server: S3Server, prefix: str) -> dict[str, str]:
 
 
 @pytest.mark.server
+@pytest.mark.spread
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: page.name)
 def test_page_followed_in_order_does_what_it_says(page: Page, reader: Reader) -> None:
     for block in page.executed:

@@ -7,6 +7,7 @@ use, and the test summary says which server it was.
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,20 @@ def lake(request: pytest.FixtureRequest) -> Lake:
 @pytest.fixture
 def lake_uri(lake: Lake) -> str:
     return lake.uri
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["s3_server"] = session.config.stash.get(SERVER_USED, "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over from a process of pytest-xdist what its session used."""
+    name = getattr(node, "workeroutput", {}).get("s3_server")
+    if name:
+        node.config.stash[SERVER_USED] = name
 
 
 def pytest_terminal_summary(
