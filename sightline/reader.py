@@ -15,11 +15,14 @@ In a bucket, the httpfs extension reads if it is there or can be installed, else
 (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, profiles, roles), which only the latter understands.
 """
 
+import atexit
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import gettempdir
+from weakref import WeakSet
 
 import duckdb
 import pyarrow as pa
@@ -38,6 +41,20 @@ DUCKDB_TYPES: Mapping[pa.DataType, str] = {
     pa.binary(): "blob",
     pa.timestamp("us", tz="UTC"): "timestamptz",
 }
+
+_READING_THROUGH_PYTHON: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+"""Connections whose threads read through `ArrowFiles`."""
+
+
+@atexit.register
+def _end_queries() -> None:
+    """Stop threads that a query nobody read to its end left behind.
+
+    One that asks for Python's lock when the interpreter is gone aborts the process.
+    """
+    for connection in list(_READING_THROUGH_PYTHON):
+        with contextlib.suppress(duckdb.Error):
+            connection.close()
 
 
 def open_lake(
@@ -182,6 +199,7 @@ def _reach_bucket(
     connection.execute("set autoinstall_known_extensions = false")
     connection.execute("set autoload_known_extensions = false")
     connection.register_filesystem(ArrowFiles(arrow_filesystem(uri, storage)[0]))
+    _READING_THROUGH_PYTHON.add(connection)
 
 
 def has_httpfs() -> bool:

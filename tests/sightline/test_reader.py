@@ -1,5 +1,8 @@
 """`open_lake` on a folder and on a bucket, with httpfs where it can be had and without."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,6 +112,44 @@ def test_image_bytes_are_read_back_by_many_threads(lake: Lake) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(read, range(24)))
+
+
+SLOW_AND_UNREAD = """
+import json, sys, time
+from sightline.arrow_files import ReadOnlyFile
+from sightline.reader import open_lake
+
+quick = ReadOnlyFile.read
+
+
+def slow(self, size=-1):
+    time.sleep(0.02)
+    return quick(self, size)
+
+
+ReadOnlyFile.read = slow
+uri, storage = json.loads(sys.argv[1])
+lake = open_lake(uri, storage=storage, offline=True)
+kept = [lake, lake.cursor(), lake.cursor()]
+for cursor in kept:
+    print(cursor.execute("select * from failures").fetchone()[0])
+"""
+
+
+@pytest.mark.s3
+def test_interpreter_may_end_while_results_are_unread(s3_lake: Lake) -> None:
+    for number in range(8):
+        commit(s3_lake, FAILURES, payload_of(FAILURES, 3000), f"{number}")
+    place = json.dumps([s3_lake.uri, s3_lake.options])
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_AND_UNREAD, place],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 3
 
 
 def test_macros_and_views_are_there(lake: Lake) -> None:
