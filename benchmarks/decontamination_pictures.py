@@ -39,7 +39,7 @@ from tasks.decontaminate.gallery import Gallery, GalleryWriter
 from tasks.decontaminate.picture_rows import OurImages
 from tasks.decontaminate.rows import BenchmarkFiles
 from tasks.decontaminate.rules import rule_book
-from tasks.dedup.image.worker import ImageKeyWorker
+from tasks.image_keys.worker import ImageKeyWorker
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DATA: Final = Path(os.environ.get("SIGHTLINE_TEST_DATA", ROOT.parent / "shared" / "data"))

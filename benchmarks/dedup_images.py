@@ -41,12 +41,12 @@ from tasks.dedup.image.duplicates import (
     ITEM_COLUMNS,
     image_duplicates,
 )
-from tasks.dedup.image.keys import quick_phash
-from tasks.dedup.image.kind import tones
 from tasks.dedup.image.near_views import view_candidates
 from tasks.dedup.image.params import ImageParams
-from tasks.dedup.image.views import VIEWS
-from tasks.dedup.image.worker import ImageKeyWorker
+from tasks.image_keys.keys import quick_phash
+from tasks.image_keys.kind import tones
+from tasks.image_keys.views import VIEWS
+from tasks.image_keys.worker import ImageKeyWorker
 
 RGB = npt.NDArray[np.uint8]
 

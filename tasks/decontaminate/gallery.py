@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from infra.images.decode import decode
 from infra.images.pixels import encode_jpeg, thumbnail
-from tasks.dedup.image.hashes import MIN_VIEW_ONES
-from tasks.dedup.image.kind import tones
-from tasks.dedup.image.views import VIEWS, view_hashes
+from tasks.image_keys.hashes import MIN_VIEW_ONES
+from tasks.image_keys.kind import tones
+from tasks.image_keys.views import VIEWS, view_hashes
 
 if TYPE_CHECKING:
     from infra.lake.objects import ObjectStore

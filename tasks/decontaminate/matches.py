@@ -9,7 +9,7 @@ from tasks.decontaminate.benchmark import Benchmark
 from tasks.decontaminate.items import bare
 from tasks.decontaminate.rules import Rule, RuleBook
 from tasks.decontaminate.texts import with_choices
-from tasks.dedup.image.params import KEY_ALGORITHM
+from tasks.image_keys.keys import KEY_ALGORITHM
 
 VERSION: Final = 1
 """Of matching."""

@@ -1,7 +1,7 @@
 """Which pictures of a benchmark are parts or mirror pictures of ours, or the other way round.
 
 Hashes of views name candidates; a candidate counts after one picture was laid over the other by
-features (photos), or agrees place by place (charts and documents), as `tasks.dedup.image.align`
+features (photos), or agrees place by place (charts and documents), as `tasks.image_keys.align`
 decides.  What a hash of the whole finds already is not looked at again.
 """
 
@@ -17,9 +17,9 @@ from infra.images.decode import ImageProblem, decode
 from infra.images.pixels import thumbnail
 from tasks.decontaminate.gallery import COPY_SIDE, RGB, Flags, Gallery, Words
 from tasks.decontaminate.view_lookup import Near, ViewLookup
-from tasks.dedup.image.align import Overlap, overlap
-from tasks.dedup.image.hashes import MIN_VIEW_ONES
-from tasks.dedup.image.views import VIEW_NAMES, VIEWS, turned
+from tasks.image_keys.align import Overlap, overlap
+from tasks.image_keys.hashes import MIN_VIEW_ONES
+from tasks.image_keys.views import VIEW_NAMES, VIEWS, turned
 
 VIEW_BITS: Final = 10
 """Of 64.  Random crops of 80 to 90 % lie within it of their nearest view for all of 83 photos and

@@ -26,9 +26,9 @@ from infra.pool.local_pool import LocalPool
 from infra.pool.workers import Pool, WorkerSpec
 from sightline.provenance import Step
 from sightline.schemas import IMAGE_KEYS, IMAGES, SAMPLES, STEPS, TEXT_KEYS
-from tasks.dedup.image.params import KEY_ALGORITHM
 from tasks.dedup.key_rows import algorithm_of
 from tasks.dedup.texts import QUESTION_COLUMNS, SAMPLE_TEXT_COLUMNS, STEP_COLUMNS, chain_texts
+from tasks.image_keys.keys import KEY_ALGORITHM
 from tasks.part_task import part_task
 from tasks.text_keys.keys import TextKeyParams
 
@@ -43,7 +43,7 @@ SMALL_TEXT_PART: Final = 4096
 """Rows up to which a part is keyed in place."""
 
 TEXT_WORKER: Final = "tasks.dedup.worker:TextKeyWorker"
-IMAGE_WORKER: Final = "tasks.dedup.image.worker:ImageKeyWorker"
+IMAGE_WORKER: Final = "tasks.image_keys.worker:ImageKeyWorker"
 
 
 @part_task(IMAGE_STEP.name)

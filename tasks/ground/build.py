@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import rankdata
 
 from infra.images.masks import decode_mask, overlap_shares
 from infra.pool.workers import RowFailure
@@ -112,9 +111,10 @@ def depth_ranks(facts: Sequence[DepthFacts]) -> list[int | None]:
     """
     ranks: list[int | None] = [None] * len(facts)
     holds = [i for i, fact in enumerate(facts) if fact.status is DepthStatus.OK]
-    medians = [-(facts[i].median or 0.0) for i in holds]
-    for i, rank in zip(holds, rankdata(medians, method="min").tolist(), strict=True):
-        ranks[i] = int(rank)
+    medians = np.array([-(facts[i].median or 0.0) for i in holds])
+    nearer = np.searchsorted(np.sort(medians), medians)
+    for i, count in zip(holds, nearer.tolist(), strict=True):
+        ranks[i] = 1 + count
     return ranks
 
 

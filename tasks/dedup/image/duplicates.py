@@ -18,14 +18,14 @@ import pyarrow.compute as pc
 
 from sightline.ids import content_id
 from sightline.schemas import DUPLICATES
-from tasks.dedup.image.hashes import MIN_VIEW_ONES, PHASH_BITS, phash_words
 from tasks.dedup.image.leaders import KEPT, Nearness, led
 from tasks.dedup.image.near_views import view_candidates
 from tasks.dedup.image.params import PAIR_ALGORITHM, ImageParams
 from tasks.dedup.image.pictures import Pictures, ReadBytes
 from tasks.dedup.image.retoned import retoned_pairs
 from tasks.dedup.image.view_pairs import ViewPair, view_pairs
-from tasks.dedup.image.views import VIEW_NAMES
+from tasks.image_keys.hashes import MIN_VIEW_ONES, PHASH_BITS, phash_words
+from tasks.image_keys.views import VIEW_NAMES
 
 __all__ = ["ITEM_COLUMNS", "ReadBytes", "image_duplicates", "picture_of"]
 

@@ -3,7 +3,7 @@
 Each view's 64 bits are cut into four chunks of 16; a whole is compared where a chunk agrees but
 for one bit.  That finds every pair up to 7 bits apart and nearly all at 8.  Time is
 queries x 68 probes x views per chunk value: 100,000 images take seconds, some millions need a
-coarser set of views.  Candidates are few and prove nothing; `tasks.dedup.image.align` decides.
+coarser set of views.  Candidates are few and prove nothing; `tasks.image_keys.align` decides.
 """
 
 from dataclasses import dataclass

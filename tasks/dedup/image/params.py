@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-KEY_ALGORITHM: Final = "phash256-views64-v1"
-"""Name and version of `image_keys`; it changes with any value they hold."""
 PAIR_ALGORITHM: Final = "phash256-verified-v2"
 """Name and version of how pairs are decided; goes into `duplicates`."""
 

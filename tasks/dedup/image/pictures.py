@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from infra.images.decode import ImageProblem, decode
 from infra.images.pixels import thumbnail
-from tasks.dedup.image.layout import difference
+from tasks.image_keys.layout import difference
 
 RGB = npt.NDArray[np.uint8]
 _Value = TypeVar("_Value")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.image.align import Overlap, overlap
 from tasks.dedup.image.near_views import Candidates
 from tasks.dedup.image.pictures import Pictures
-from tasks.dedup.image.views import VIEWS, View, turned
+from tasks.image_keys.align import Overlap, overlap
+from tasks.image_keys.views import VIEWS, View, turned
 
 Ints = npt.NDArray[np.int64]
 

@@ -16,7 +16,7 @@ from tasks.decontaminate.layout import Columns
 from tasks.decontaminate.picture_rows import OurImages
 from tasks.decontaminate.rows import BenchmarkFiles
 from tasks.decontaminate.rules import rule_book
-from tasks.dedup.image.worker import ImageKeyWorker
+from tasks.image_keys.worker import ImageKeyWorker
 
 KEY = "benchmarks/b.looks.parquet"
 

@@ -13,7 +13,7 @@ from sightline.ids import image_id
 from tasks.decontaminate.compare import Comparison
 from tasks.decontaminate.gallery import SHARD, Gallery, GalleryWriter, Look
 from tasks.decontaminate.view_lookup import CANDIDATES, ViewLookup
-from tasks.dedup.image.views import VIEWS
+from tasks.image_keys.views import VIEWS
 from tests.tasks.decontaminate.made import CITY, rules_found, samples
 from tests.tasks.decontaminate.stored import KEY, pictured, stored_images
 from tests.tasks.dedup.image.scenes import RGB, photo, recompressed, table

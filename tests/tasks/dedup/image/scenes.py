@@ -10,7 +10,7 @@ from infra.images.pixels import encode_jpeg, encode_png, phash256, pixel_sha, re
 from sightline.ids import image_id
 from tasks.dedup.image.duplicates import ITEM_COLUMNS, image_duplicates
 from tasks.dedup.image.params import ImageParams
-from tasks.dedup.image.worker import ImageKeyWorker
+from tasks.image_keys.worker import ImageKeyWorker
 
 RGB = npt.NDArray[np.uint8]
 

@@ -7,9 +7,9 @@ from PIL import Image
 
 from infra.images.pixels import encode_jpeg
 from tasks.dedup.image.duplicates import image_duplicates, picture_of
-from tasks.dedup.image.layout import difference
 from tasks.dedup.image.params import ImageParams
-from tasks.dedup.image.views import FLIP_H, FLIP_V, TRANSPOSE, turned
+from tasks.image_keys.layout import difference
+from tasks.image_keys.views import FLIP_H, FLIP_V, TRANSPOSE, turned
 from tests.tasks.dedup.image.scenes import (
     Shelf,
     bars,

@@ -8,7 +8,7 @@ import pytest
 
 from infra.images.decode import ImageProblem, decode
 from sightline.errors import Failure
-from tasks.dedup.image.worker import ImageKeyWorker
+from tasks.image_keys.worker import ImageKeyWorker
 from tests.tasks.dedup.image.scenes import Shelf
 
 CLUSTERED = {"exact_dup", "near_dup", "near_dup_dihedral"}

@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from infra.images.decode import decode_luma
 from infra.images.pixels import phash256
-from tasks.dedup.image.hashes import phash_bytes
-from tasks.dedup.image.kind import tones
-from tasks.dedup.image.views import view_hashes
+from tasks.image_keys.hashes import phash_bytes
+from tasks.image_keys.kind import tones
+from tasks.image_keys.views import view_hashes
 
+KEY_ALGORITHM: Final = "phash256-views64-v1"
+"""Name and version of `image_keys`; it changes with any value they hold."""
 KEEP_SIDE: Final = 160
 """Pixels the shorter side keeps; at 128 single hashes were 24 bits off."""
 

@@ -9,11 +9,11 @@ from infra.images.pixels import encode_jpeg, phash256
 from infra.pool.workers import WorkerSpec
 from sightline.errors import Failure
 from sightline.schemas import IMAGE_KEYS
-from tasks.dedup.image.hashes import bits_apart
-from tasks.dedup.image.keys import image_key, quick_phash
-from tasks.dedup.image.kind import tones
-from tasks.dedup.image.views import TURN_NAMES, VIEWS, turned, view_hashes
-from tasks.dedup.image.worker import FACTORY
+from tasks.image_keys.hashes import bits_apart
+from tasks.image_keys.keys import image_key, quick_phash
+from tasks.image_keys.kind import tones
+from tasks.image_keys.views import TURN_NAMES, VIEWS, turned, view_hashes
+from tasks.image_keys.worker import FACTORY
 from tests.tasks.dedup.image.scenes import photo, png, recompressed, resized, table
 
 

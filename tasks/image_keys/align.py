@@ -3,7 +3,7 @@
 ORB features (OpenCV) of both are matched and a similarity transform is fitted by RANSAC: that many
 points agreeing on one scale and shift is no accident.  Features alone still call two pages of one
 form equal, so the overlap is compared as well: by pHash for photos, place by place for charts and
-documents (`tasks.dedup.image.layout`), after the fit is refined on the grey levels.
+documents (`tasks.image_keys.layout`), after the fit is refined on the grey levels.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from infra.images.pixels import phash256, thumbnail
 from sightline.boxes import Box
-from tasks.dedup.image.hashes import PHASH_BITS, bits_apart
-from tasks.dedup.image.layout import difference
+from tasks.image_keys.hashes import PHASH_BITS, bits_apart
+from tasks.image_keys.layout import difference
 
 RGB = npt.NDArray[np.uint8]
 Affine = npt.NDArray[np.float64]

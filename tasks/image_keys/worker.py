@@ -11,11 +11,10 @@ import pyarrow as pa
 from infra.images.decode import ImageProblem
 from infra.pool.workers import RowFailure, WorkerOutput
 from sightline.schemas import IMAGE_KEYS
-from tasks.dedup.image.keys import image_key
-from tasks.dedup.image.params import KEY_ALGORITHM
-from tasks.dedup.image.views import VIEW_NAMES
+from tasks.image_keys.keys import KEY_ALGORITHM, image_key
+from tasks.image_keys.views import VIEW_NAMES
 
-FACTORY = "tasks.dedup.image.worker:ImageKeyWorker"
+FACTORY = "tasks.image_keys.worker:ImageKeyWorker"
 """For a `WorkerSpec`."""
 
 

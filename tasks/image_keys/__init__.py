@@ -1,0 +1,1 @@
+"""Image keys: perceptual hashes, hashes of crops and flips, and the proof that pixels agree."""
