@@ -41,6 +41,25 @@ def use_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
+def torch_device(name: str) -> torch.device:
+    """Return the device that `name` means: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        CheckpointError: an unknown name, or a device that this machine lacks.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        msg = f"device: expected auto, cpu, cuda or cuda:N, found {name!r}"
+        raise CheckpointError(msg) from exc
+    if device.type == "cuda" and not torch.cuda.is_available():
+        msg = f"device {name!r}: this machine has no CUDA device that torch can use"
+        raise CheckpointError(msg)
+    return device
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """Tensors of one pass on their way to the host; reading them waits for the device."""
@@ -89,7 +108,7 @@ class Device:
         if precision not in PRECISIONS:
             msg = f"precision: expected one of {PRECISIONS}, found {precision!r}"
             raise CheckpointError(msg)
-        self.torch_device = _device(name)
+        self.torch_device = torch_device(name)
         self.is_cuda = self.torch_device.type == "cuda"
         self.precision = _precision(self.torch_device) if precision == "auto" else precision
         self._is_compiled = is_compiled
@@ -222,20 +241,6 @@ def _cast_weights(module: torch.nn.Module) -> None:
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
     """Return what numpy can hold: it has no bf16."""
     return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as exc:
-        msg = f"device: expected auto, cpu, cuda or cuda:N, found {name!r}"
-        raise CheckpointError(msg) from exc
-    if device.type == "cuda" and not torch.cuda.is_available():
-        msg = f"device {name!r}: this machine has no CUDA device that torch can use"
-        raise CheckpointError(msg)
-    return device
 
 
 def _precision(device: torch.device) -> str:

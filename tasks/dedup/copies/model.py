@@ -15,6 +15,7 @@ from transformers import AutoModel
 
 from sightline.errors import CheckpointError
 from tasks.dedup.copies.pictures import IMAGENET_MEAN, IMAGENET_STD, RGB
+from tasks.vision.device import torch_device
 from tasks.vision.loading import load_network
 
 Embeddings = npt.NDArray[np.float32]
@@ -28,8 +29,7 @@ class ImageEmbeddingModel:
     """
 
     def __init__(self, folder: Path, *, input_px: int, device: str = "auto") -> None:
-        on_gpu = torch.cuda.is_available() if device == "auto" else device != "cpu"
-        self._device = torch.device(device if device != "auto" else "cuda" if on_gpu else "cpu")
+        self._device = torch_device(device)
         self._net = _load(folder)
         self.input_px = input_px
         _check_side(folder, self._net.config, input_px)

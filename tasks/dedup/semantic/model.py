@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from transformers import AutoModel
 
+from tasks.vision.device import torch_device
 from tasks.vision.loading import load_network
 from tasks.vision.words import load_tokenizer
 
@@ -33,8 +34,7 @@ class EmbeddingModel:
     """
 
     def __init__(self, folder: Path, *, max_tokens: int, device: str = "auto") -> None:
-        on_gpu = torch.cuda.is_available() if device == "auto" else device != "cpu"
-        self._device = torch.device(device if device != "auto" else "cuda" if on_gpu else "cpu")
+        self._device = torch_device(device)
         self._tokenizer, self._net = _load(folder)
         self._net.to(self._device).eval()
         self._max_tokens = min(max_tokens, _positions(self._net.config))
