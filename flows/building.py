@@ -4,7 +4,6 @@ The Prefect environment is set before Prefect is imported, because Prefect reads
 this command started (server, Ray, embedded teacher) it also ends.
 """
 
-import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from flows.inspection import text_table
 from flows.recipe import Recipe, load_recipe
+from flows.running import opened_flow
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
-from infra.prefect_api.server import prefect_api, use
 from infra.settings import load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
 from sightline.errors import UsageError
@@ -47,12 +46,11 @@ def build_recipe(
     if pilot is not None:
         PilotSize.parse(pilot)
     loaded.source()
-    with prefect_api(settings) as session:
-        use(session)
+    with opened_flow(settings, loaded.flow) as flow:
         what = loaded.name if pilot is None else f"a pilot ({pilot}) of {loaded.name}"
-        _say(f"Building {what} into {settings.lake}; watch it at {session.ui_url}/runs")
+        _say(f"Building {what} into {settings.lake}; watch it at {flow.ui_url}/runs")
         given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
-        summary: BuildSummary = run_flow(loaded.flow, given | {"pilot": pilot})
+        summary: BuildSummary = flow.run(given | {"pilot": pilot})
     _print_outcome(loaded, Lake(summary.lake, settings.storage), summary)
     return EXIT_PROBLEMS if summary.checks_failed else EXIT_DONE
 
@@ -68,10 +66,9 @@ def reparse_recipe(recipe: str, lake: str | None, overrides: Sequence[str]) -> s
     configure_logging(settings)
     set_environment(process_environment(settings))
     load_recipe(recipe, overrides)
-    with prefect_api(settings) as session:
-        use(session)
+    with opened_flow(settings, "reparse") as flow:
         given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
-        summary: RereadSummary = run_flow("reparse", given)
+        summary: RereadSummary = flow.run(given)
     return summary.text()
 
 
@@ -90,10 +87,9 @@ def dedup_lake(lake: str | None, recipe: str | None, overrides: Sequence[str]) -
         raise UsageError(msg)
     if recipe is not None:
         load_recipe(recipe, overrides)
-    with prefect_api(settings) as session:
-        use(session)
+    with opened_flow(settings, "dedup") as flow:
         given = {"lake": settings.lake, "recipe": recipe, "overrides": list(overrides)}
-        summary: DedupSummary = run_flow("dedup", given)
+        summary: DedupSummary = flow.run(given)
     _say(f"\n{summary.sentence()}\n")
     catalog = Catalog(Lake(settings.lake, settings.storage))
     for name in ("duplicate_tiers", "yield_funnel"):
@@ -117,10 +113,9 @@ def calibrate_lake(pairs: Path, lake: str | None, given: Mapping[str, Any]) -> s
     configure_logging(settings)
     set_environment(process_environment(settings))
     load_recipe(given["recipe"], given["overrides"])
-    with prefect_api(settings) as session:
-        use(session)
+    with opened_flow(settings, "calibrate") as flow:
         named = {"pairs": str(pairs.resolve()), "lake": settings.lake}
-        summary: CalibrateSummary = run_flow("calibrate", {**named, **given})
+        summary: CalibrateSummary = flow.run({**named, **given})
     return summary.text()
 
 
@@ -143,31 +138,15 @@ def build_in_batches(recipe: str, lake: str | None, overrides: Sequence[str], *,
     set_environment(process_environment(settings))
     loaded = load_recipe(recipe, overrides)
     loaded.source()
-    with prefect_api(settings) as session:
-        use(session)
-        _say(f"{loaded.name} in batches into {settings.lake}; watch it at {session.ui_url}/runs")
+    with opened_flow(settings, "batch_distill", "batch") as flow:
+        _say(f"{loaded.name} in batches into {settings.lake}; watch it at {flow.ui_url}/runs")
         given = {"recipe": recipe, "lake": settings.lake, "overrides": list(overrides)}
-        found: BatchBuild = run_flow("batch_distill", given | {"wait": wait}, module="batch")
+        found: BatchBuild = flow.run(given | {"wait": wait})
     if found.build is None:
         _say(found.sentence())
         return EXIT_DONE
     _print_outcome(loaded, Lake(settings.lake, settings.storage), found.build)
     return EXIT_PROBLEMS if found.build.checks_failed else EXIT_DONE
-
-
-def run_flow(name: str, given: Mapping[str, Any], module: str | None = None) -> Any:
-    """Run the flow `name` of the module `flows.<module or name>` and return what it returns."""
-    flow = getattr(importlib.import_module(f"flows.{module or name}"), name)
-    try:
-        return flow(**given)
-    finally:
-        _send_last_logs()
-
-
-def _send_last_logs() -> None:
-    """Wait until Prefect has sent its logs: the server of this run ends right after."""
-    handlers: Any = importlib.import_module("prefect.logging.handlers")
-    handlers.APILogHandler().flush()
 
 
 def _print_outcome(recipe: Recipe, lake: Lake, summary: "BuildSummary") -> None:

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from flows.benchmarks import Against, open_source, stored_benchmarks
-from flows.building import run_flow
 from flows.inspection import text_table
 from flows.lakes import open_lake_of
+from flows.running import opened_flow
 from infra.catalog.catalog import Catalog
 from infra.lake.lake import Lake
-from infra.prefect_api.server import prefect_api, use
 from infra.settings import load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
 from sightline.errors import UsageError
@@ -92,9 +91,8 @@ def run_decontaminate(command: Command, lake: str | None) -> str:
         "decisions": list(command.decisions),
         "template_share": command.template_share,
     }
-    with prefect_api(settings) as session:
-        use(session)
-        summary: DecontaminateSummary = run_flow("decontaminate", given)
+    with opened_flow(settings, "decontaminate") as flow:
+        summary: DecontaminateSummary = flow.run(given)
     with Catalog(Lake(settings.lake, settings.storage)) as catalog:
         table = text_table(catalog.run_query("contamination_summary"))
     return f"{table}\n{summary.text()}\n{_next(settings.lake, summary)}"

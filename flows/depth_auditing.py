@@ -7,13 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.building import run_flow
 from flows.depth_report import copy_report
 from flows.depth_wanted import Wanted, open_folders
 from flows.inspection import text_table
 from flows.lakes import open_lake_of
+from flows.running import opened_flow
 from infra.catalog.catalog import Catalog
-from infra.prefect_api.server import prefect_api, use
 from infra.settings import load_settings, process_environment, set_environment
 from infra.telemetry import configure_logging
 from tasks.depth_audit.params import NoiseParams
@@ -38,9 +37,8 @@ def run_depth_audit(wanted: Wanted, noise: NoiseParams, lake: str | None, out: P
     set_environment(process_environment(settings))
     open_folders(wanted)
     given = {"lake": settings.lake, "wanted": asdict(wanted), "noise": asdict(noise)}
-    with prefect_api(settings) as session:
-        use(session)
-        summary: AuditSummary = run_flow("depth_audit", given)
+    with opened_flow(settings, "depth_audit") as flow:
+        summary: AuditSummary = flow.run(given)
     opened = open_lake_of(settings)
     with Catalog(opened) as catalog:
         tables = [catalog.run_query(name) for name in TABLES]

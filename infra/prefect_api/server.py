@@ -5,8 +5,8 @@ ephemeral one lost most task-run records with four flows at once.  Its history o
 `serve_ui` shows it again.  Runs at the same time share one server; the last to go ends it, and
 `infra.prefect_api.supervisor` ends it for those who were killed.
 
-Nothing here imports Prefect, which reads `PREFECT_API_URL` when it is first used: enter
-`prefect_api`, call `use(session)`, and only then import flows.
+Nothing here imports Prefect, which reads `PREFECT_API_URL` when it is first used: call
+`use(session)`, and only then import flows; `meanwhile` is the time for it.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO
@@ -82,9 +82,19 @@ def use(session: ApiSession) -> None:
     set_environment(session.environment)
 
 
+def _nothing(_: ApiSession) -> None:
+    pass
+
+
 @contextmanager
-def prefect_api(settings: Settings) -> Iterator[ApiSession]:
+def prefect_api(
+    settings: Settings, meanwhile: Callable[[ApiSession], None] = _nothing
+) -> Iterator[ApiSession]:
     """Give the configured Prefect API, or a local one for as long as the block runs.
+
+    Args:
+        settings: name the API, or the folder of the local one.
+        meanwhile: called once as soon as the address is known, while a local server starts.
 
     Raises:
         UsageError: an API is configured and does not answer.
@@ -92,9 +102,11 @@ def prefect_api(settings: Settings) -> Iterator[ApiSession]:
     """
     configured = settings.configured_api_url
     if configured is not None and is_healthy(configured):
-        yield ApiSession(configured, environment={"PREFECT_API_URL": configured})
+        session = ApiSession(configured, environment={"PREFECT_API_URL": configured})
+        meanwhile(session)
+        yield session
     elif configured is None or _is_leftover(settings, configured):
-        with _local_api(settings) as session:
+        with _local_api(settings, meanwhile) as session:
             yield session
     else:
         msg = (
@@ -134,7 +146,7 @@ def _is_leftover(settings: Settings, configured: str) -> bool:
 
 
 @contextmanager
-def _local_api(settings: Settings) -> Iterator[ApiSession]:
+def _local_api(settings: Settings, meanwhile: Callable[[ApiSession], None]) -> Iterator[ApiSession]:
     home = settings.prefect_path
     home.mkdir(parents=True, exist_ok=True)
     users_path = home / "users.lock"
@@ -143,8 +155,11 @@ def _local_api(settings: Settings) -> Iterator[ApiSession]:
             fcntl.flock(starting, fcntl.LOCK_EX)
             # Waits for a server that is just ending; from here on none ends under us.
             fcntl.flock(users, fcntl.LOCK_SH)
-            session, supervisor = _join(settings) or _start(settings, users_path)
+            joined = _join(settings)
+            session, supervisor = joined or _start(settings, users_path, meanwhile)
         try:
+            if joined is not None:
+                meanwhile(session)
             yield session
         finally:
             _leave(users, supervisor)
@@ -170,7 +185,9 @@ def _is_supervisor(pid: int) -> bool:
         return False
 
 
-def _start(settings: Settings, users_path: Path) -> "tuple[ApiSession, subprocess.Popen[bytes]]":
+def _start(
+    settings: Settings, users_path: Path, meanwhile: Callable[[ApiSession], None]
+) -> "tuple[ApiSession, subprocess.Popen[bytes]]":
     began = time.monotonic()
     home = settings.prefect_path
     port = _free_port(settings.prefect_port)
@@ -188,7 +205,9 @@ def _start(settings: Settings, users_path: Path) -> "tuple[ApiSession, subproces
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us; it would reach the server too early
         )
+    session = ApiSession(url, started=True, environment=environment)
     try:
+        meanwhile(session)
         _await_health(settings, url, supervisor)
     except BaseException:
         supervisor.terminate()
@@ -197,7 +216,7 @@ def _start(settings: Settings, users_path: Path) -> "tuple[ApiSession, subproces
     (home / "server.json").write_text(json.dumps({"url": url, "pid": supervisor.pid}))
     start_s = time.monotonic() - began
     logger.info("the Prefect server at %s answered after %.1f s", url, start_s)
-    return ApiSession(url, started=True, start_s=start_s, environment=environment), supervisor
+    return replace(session, start_s=start_s), supervisor
 
 
 def _await_health(settings: Settings, url: str, supervisor: "subprocess.Popen[bytes]") -> None:

@@ -64,12 +64,19 @@ def wait_until_gone(url: str, seconds: float) -> bool:
 
 @pytest.mark.server
 def test_local_api_is_shared_ends_with_its_last_user_and_keeps_history(settings: Settings):
-    with prefect_api(settings) as first:
+    told: list[tuple[str, bool]] = []
+
+    def meanwhile(session: ApiSession) -> None:
+        told.append((session.url, is_healthy(session.url)))
+
+    with prefect_api(settings, meanwhile) as first:
+        assert told == [(first.url, False)]
         assert first.started
         assert is_healthy(first.url)
         assert first.environment["PREFECT_API_URL"] == first.url
         made = post(f"{first.url}/flows/", {"name": "remember-me"})
-        with prefect_api(settings) as second:
+        with prefect_api(settings, meanwhile) as second:
+            assert told[1:] == [(first.url, True)]
             assert (second.url, second.started) == (first.url, False)
         assert is_healthy(first.url)
     assert not is_healthy(first.url)
@@ -80,6 +87,19 @@ def test_local_api_is_shared_ends_with_its_last_user_and_keeps_history(settings:
     assert isinstance(found, list)
     assert isinstance(made, dict)
     assert [flow["id"] for flow in found] == [made["id"]]
+
+
+def test_local_api_ends_if_what_is_done_meanwhile_fails(settings: Settings):
+    urls: list[str] = []
+
+    def fail(session: ApiSession) -> None:
+        urls.append(session.url)
+        raise ImportError
+
+    with pytest.raises(ImportError):
+        prefect_api(settings, fail).__enter__()
+    assert wait_until_gone(urls[0], 20)
+    assert not (settings.prefect_path / "server.json").exists()
 
 
 @pytest.mark.server
@@ -107,7 +127,9 @@ def test_local_api_user_is_killed_server_ends_all_the_same(settings: Settings, r
 
 def test_configured_api_answers_is_used_and_not_ended(settings: Settings, remote_api: str):
     chosen = settings.model_copy(update={"prefect_api_url": remote_api})
-    with prefect_api(chosen) as session:
+    told: list[ApiSession] = []
+    with prefect_api(chosen, told.append) as session:
+        assert told == [session]
         assert session == ApiSession(remote_api, environment={"PREFECT_API_URL": remote_api})
     assert is_healthy(remote_api)
 
