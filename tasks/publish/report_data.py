@@ -132,6 +132,25 @@ class CostLine:
 
 
 @dataclass(frozen=True, slots=True)
+class TeacherLine:
+    """One teacher or student, its chains, and what second asks said of them."""
+
+    role: str
+    teacher: str
+    n_chains: int
+    right_percent: float | None
+    accepted_percent: float | None
+    judge_score: float | None
+    n_asked_blind: int
+    needs_image_percent: float | None
+    n_repairs: int
+    n_malformed: int
+    n_refused: int
+    n_truncated: int
+    seconds_p50: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """Everything on the page."""
 
@@ -139,6 +158,7 @@ class ReportData:
     facts: RunFacts
     teachers: tuple[str, ...]
     totals: Mapping[str, int]
+    side_by_side: tuple[TeacherLine, ...] = ()
     funnel: tuple[StageLine, ...] = ()
     failures: tuple[FailureLine, ...] = ()
     costs: tuple[CostLine, ...] = ()
@@ -180,6 +200,13 @@ select step, teachers, n_calls, n_calls_reused, tokens_in, tokens_out, cost_usd,
 from cost_by_step order by step
 """
 TEACHERS = "select distinct teacher from generations where role = 'teacher' order by teacher"
+SIDE_BY_SIDE = """
+select role, teacher, n_chains, 100 * right_share as right_percent,
+    100 * accepted_share as accepted_percent, judge_score, n_asked_blind,
+    100 * needs_image_share as needs_image_percent, n_repairs, n_malformed, n_refused,
+    n_truncated, seconds_p50
+from teachers order by role desc, accepted_percent desc, teacher
+"""
 TOTALS = """
 select
     (select count(*) from images_meta where not is_crop) as images,
@@ -214,6 +241,7 @@ def report_data(
         facts=RunFacts(**facts),
         teachers=tuple(row["teacher"] for row in _rows(query, TEACHERS)),
         totals=totals,
+        side_by_side=tuple(TeacherLine(**row) for row in _rows(query, SIDE_BY_SIDE)),
         funnel=tuple(StageLine(**row) for row in _rows(query, FUNNEL)),
         failures=tuple(
             FailureLine(meaning=_meaning(row["code"]), **row) for row in _rows(query, FAILURES)

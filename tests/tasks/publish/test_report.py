@@ -10,7 +10,7 @@ import pytest
 from tasks.publish.report import render_report
 from tasks.publish.report_data import CheckLine, ReportOptions, report_data
 from tests.sql.lake_tables import connect
-from tests.tasks.publish.demo_lake import DemoLake, drawn_scene, query_of
+from tests.tasks.publish.demo_lake import DemoLake, drawn_scene, query_of, small_demo
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -94,6 +94,18 @@ def test_page_shows_funnel_cost_failures_checks_and_samples(text: str):
     for expected in ("kept after dedup", "image_missing", "6,300", "$0.014", "unique_keys",
                      "answer_match", "2 rows.", "How many discs are there?"):  # fmt: skip
         assert expected in shown
+
+
+def test_page_shows_second_asks_once_there_are_any():
+    lake = small_demo()
+    plain = Page(render_report(report_data(query_of(connect(lake.rows))))).texts
+    assert "Teachers" in plain
+    assert not {"Judge", "Needs image"} & set(plain)
+    for rule, score in (("judge", 0.75), ("needs_image", 0.0)):
+        verdict = {"subject_id": "zoomed-chain", "subject_kind": "chain", "rule": rule}
+        lake.add("verdicts", **verdict, passed=True, score=score)
+    asked = Page(render_report(report_data(query_of(connect(lake.rows))))).texts
+    assert {"Judge", "Needs image", "0.75", "100.0 %"} <= set(asked)
 
 
 def test_page_of_the_embedded_teacher_says_so(text: str, query: Callable):

@@ -21,6 +21,13 @@ def test_report_data_of_a_small_lake_counts_what_it_holds(query: Callable):
     assert [(c.n_calls, c.n_calls_reused, c.tokens_in) for c in data.costs] == [(7, 2, 6300)]
 
 
+def test_report_data_sets_teachers_side_by_side(query: Callable):
+    (line,) = report_data(query).side_by_side
+    assert (line.role, line.teacher, line.n_chains) == ("teacher", "template-teacher", 5)
+    assert (line.right_percent, line.accepted_percent) == (60.0, 60.0)
+    assert (line.judge_score, line.needs_image_percent, line.n_asked_blind) == (None, None, 0)
+
+
 def test_report_data_names_the_embedded_teacher_only_if_it_wrote(query: Callable):
     options = ReportOptions(embedded_teachers=frozenset({"template-teacher", "other"}))
     assert report_data(query, options=options).embedded == ("template-teacher",)
