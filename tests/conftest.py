@@ -31,6 +31,7 @@ def real_data() -> Path:
     return path
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process: they share what is dear to set up."""
     for item in items:
