@@ -1,7 +1,7 @@
 """The end of a build: checks, artifacts, the report page, and a summary small enough to print.
 
-Everything here reads the lake as it stands after the last commit; a re-run that computed nothing
-ends with the same report.
+Everything here reads one state of the lake, as it stands after the last commit, so checks, report
+and artifacts agree whoever else writes; a re-run that computed nothing ends with the same report.
 """
 
 from collections.abc import Sequence
@@ -81,11 +81,11 @@ def close_build(recipe: Recipe, settings: Settings, schedule: Schedule) -> Build
     lake = open_lake_of(settings)
     if settings.ledger_lake is not None:
         keep_receipts(lake, Lake(settings.ledger_lake, settings.storage))
-    checks = run_checks(lake)
-    report = write_report(recipe, lake, checks)
-    summary = _summary(recipe, lake, schedule, checks, report)
     with Catalog(lake) as catalog:
+        checks = run_checks(catalog)
+        report = write_report(recipe, lake, catalog, checks)
         publish_tables(catalog)
+    summary = _summary(recipe, lake, schedule, checks, report)
     publish_checks(checks)
     publish_summary(_markdown(summary, schedule.problems), report)
     if schedule.problems:
@@ -99,17 +99,15 @@ def close_build(recipe: Recipe, settings: Settings, schedule: Schedule) -> Build
 
 
 @task(name="checks", cache_policy=NO_CACHE, persist_result=False)
-def run_checks(lake: Lake) -> list[CheckResult]:
+def run_checks(catalog: Catalog) -> list[CheckResult]:
     """Return what every file of sql/checks found."""
-    with Catalog(lake) as catalog:
-        return catalog.checks()
+    return catalog.checks()
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
-def write_report(recipe: Recipe, lake: Lake, checks: list[CheckResult]) -> str:
+def write_report(recipe: Recipe, lake: Lake, catalog: Catalog, checks: list[CheckResult]) -> str:
     """Write the report page into the lake and return its address."""
-    with Catalog(lake) as catalog:
-        page = report_page(recipe.name, catalog, checks)
+    page = report_page(recipe.name, catalog, checks)
     key = f"{REPORTS}/{recipe.name}.html"
     lake.objects.put(key, page.encode())
     return f"{lake.uri}/{key}"

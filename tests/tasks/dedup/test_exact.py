@@ -181,10 +181,10 @@ def test_exact_duplicates_fifty_thousand_rows_take_seconds():
         }
         for n in range(50_000)
     ]
-    started = time.perf_counter()
+    started = time.process_time()
     found = found_among(samples(*rows), seen)
     assert clusters(found, "sample_exact")
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 ONES = (1 << 20) - 1

@@ -60,9 +60,9 @@ def test_normalise_again_changes_nothing_that_matters(text: str):
 @pytest.mark.parametrize("unit", [".", "!", ".!", '"(', "((", "a.", "\u2075", " "])
 def test_normalise_a_long_text_takes_linear_time(unit: str):
     text = unit * (500_000 // len(unit)) + "x"
-    started = time.perf_counter()
+    started = time.process_time()
     normalise(text)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_text_codes_equal_exactly_where_texts_say_the_same():

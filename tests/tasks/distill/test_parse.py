@@ -145,11 +145,11 @@ def test_cites_in_a_text_reads_name_box_and_depth():
     ],
 )
 def test_parsers_on_hostile_text_stay_quick(text: str):
-    started = time.perf_counter()
+    started = time.process_time()
     parse_zoom(text, FRAME)
     parse_final(text)
     cites_in(text, FRAME)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 FRAGMENTS = st.sampled_from(

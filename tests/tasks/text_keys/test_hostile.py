@@ -40,9 +40,9 @@ def numbers(n: int) -> str:
 )
 def test_a_huge_row_is_read_in_linear_time_and_leaves_others_alone(row: str):
     alone = text_keys(pa.array(["the cat sat on the mat"]), PARAMS)
-    started = time.perf_counter()
+    started = time.process_time()
     keys = text_keys(pa.array(["the cat sat on the mat", row, None], pa.large_string()), PARAMS)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert keys.bands[0].tolist() == alone.bands[0].tolist()
     assert keys.n_tokens[2] == 0
     own = keys.shingles[keys.offsets[1] : keys.offsets[2]]

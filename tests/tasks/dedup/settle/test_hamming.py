@@ -65,9 +65,9 @@ def test_hamming_join_recall_at_a_distance(bits: int, recall: float):
 
 def test_hamming_join_equal_hashes_pair_with_their_first_row_only():
     words = np.repeat(hashes(1), 200_000, axis=0)
-    started = time.perf_counter()
+    started = time.process_time()
     found = hamming_join(words, 24)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert not found.one.any()
     assert found.other.tolist() == list(range(1, 200_000))
 

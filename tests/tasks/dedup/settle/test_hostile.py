@@ -30,9 +30,9 @@ def test_settle_a_giant_bucket_of_equal_texts_keeps_one():
     shingles = np.tile(RANDOM.integers(0, 2**64, 30, np.uint64), (n_rows, 1))
     bands = np.tile(RANDOM.integers(0, 2**64, 14, np.uint64), (n_rows, 1))
     order = RANDOM.permutation(n_rows)
-    started = time.perf_counter()
+    started = time.process_time()
     found = settle(bands, all_banded(n_rows), order, fixed_width(shingles))
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert np.flatnonzero(found.is_kept).tolist() == [order[0]]
     assert (found.similarity == 1.0).all()
 
@@ -42,9 +42,9 @@ def test_settle_a_giant_bucket_of_strangers_keeps_all():
     shingles = RANDOM.integers(0, 2**64, (n_rows, 8), np.uint64)
     bands = RANDOM.integers(0, 2**64, (n_rows, 3), np.uint64)
     bands[:, 1] = 7
-    started = time.perf_counter()
+    started = time.process_time()
     found = settle(bands, all_banded(n_rows), np.arange(n_rows), fixed_width(shingles))
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert found.is_kept.all()
 
 
@@ -89,8 +89,8 @@ def test_buckets_keys_that_differ_in_their_high_bits_only_are_told_apart_in_time
     n_rows = 200_000
     keys = np.arange(n_rows, dtype=np.uint64) << np.uint64(44)
     twice = np.concatenate([keys, keys])[:, None]
-    started = time.perf_counter()
+    started = time.process_time()
     found = buckets(twice, all_banded(2 * n_rows))
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert len(found.sizes) == n_rows
     assert (found.sizes == 2).all()
