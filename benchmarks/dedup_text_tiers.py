@@ -83,8 +83,9 @@ def tiers(pairs: list[tuple[str, str]], tau: float, embed: Embed | None) -> dict
         "automatic_examples": [pairs[row] for row in np.flatnonzero(is_automatic)[:3].tolist()],
     }
     if embed is not None:
+        vectors = np.concatenate([embed(list(texts)) for texts in zip(*pairs, strict=True)])
         found["semantic_report_only"] = {
-            f"cosine >= {least}": reported(pairs, embed, least) for least in COSINES
+            f"cosine >= {least}": reported(len(pairs), vectors, least) for least in COSINES
         }
     return found
 
@@ -117,16 +118,20 @@ def cosines(pairs: list[tuple[str, str]], embed: Embed) -> npt.NDArray[np.float3
     return found
 
 
-def reported(pairs: list[tuple[str, str]], embed: Embed, least: float) -> int:
+def reported(n_pairs: int, vectors: npt.NDArray[np.floating], least: float) -> int:
     """Return how many pairs the tier reports, each pair as a picture of its own.
+
+    Args:
+        n_pairs: pairs.
+        vectors: of all left texts, then of all right texts.
+        least: cosine.
 
     Raises:
         RuntimeError: it would drop one.
     """
-    vectors = np.concatenate([embed(list(texts)) for texts in zip(*pairs, strict=True)])
-    ids = [f"{row:06d}-{side}" for side in "ab" for row in range(len(pairs))]
+    ids = [f"{row:06d}-{side}" for side in "ab" for row in range(n_pairs)]
     params = SemanticParams(threshold=least, kind=Kind.SAMPLE)
-    rows = semantic_report(ids, vectors, params, groups=[*range(len(pairs))] * 2).to_pylist()
+    rows = semantic_report(ids, vectors, params, groups=[*range(n_pairs)] * 2).to_pylist()
     if any(row["decision"] != "report" for row in rows):
         msg = "expected reports, found a drop by cosine alone"
         raise RuntimeError(msg)
