@@ -95,7 +95,12 @@ def publish_maintenance(tables: Sequence[Mapping[str, Any]], recovered: int) -> 
 def publish_summary(text: str, report_uri: str) -> None:
     """Publish the closing words of a build and the address of its report."""
     create_markdown_artifact(markdown=text, key="summary", description="What this build did.")
-    create_link_artifact(link=report_uri, link_text="Report page", key="report")
+    create_link_artifact(
+        link=report_uri,
+        link_text="Report page",
+        key="report",
+        description="Yield, teachers, cost, checks, duplicates and samples of the lake.",
+    )
 
 
 def publish_pilot(text: str) -> None:
@@ -130,7 +135,12 @@ def publish_depth_audit(catalog: Catalog, lines: Sequence[str], report_uri: str)
     for name in ("depth_trust", "depth_quality"):
         rows = _plain_rows(catalog.run_query(name))
         create_table_artifact(table=rows, key=name.replace("_", "-"), description=name)
-    create_link_artifact(link=report_uri, link_text="Depth audit", key="depth-audit-report")
+    create_link_artifact(
+        link=report_uri,
+        link_text="Depth audit",
+        key="depth-audit-report",
+        description="Curves: under noise, against measured depth and human labels.",
+    )
 
 
 def _plain_rows(table: pa.Table) -> list[dict[str, Any]]:

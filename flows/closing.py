@@ -98,13 +98,13 @@ def close_build(recipe: Recipe, settings: Settings, schedule: Schedule) -> Build
     return summary
 
 
-@task(name="checks", cache_policy=NO_CACHE, persist_result=False)
+@task(name="checks", task_run_name="checks", cache_policy=NO_CACHE, persist_result=False)
 def run_checks(catalog: Catalog) -> list[CheckResult]:
     """Return what every file of sql/checks found."""
     return catalog.checks()
 
 
-@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
 def write_report(recipe: Recipe, lake: Lake, catalog: Catalog, checks: list[CheckResult]) -> str:
     """Write the report page into the lake and return its address."""
     page = report_page(recipe.name, catalog, checks)
