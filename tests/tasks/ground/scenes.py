@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from infra.images.depth_codec import Direction, encode_depth
+from infra.images.depth_codec import Direction
 from infra.images.masks import encode_mask
 from sightline.schemas import DEPTH_MAPS, SEGMENTS
+from tests.depth_rows import depth_row
 
 Rect = tuple[int, int, int, int]
 WIDTH, HEIGHT = 128, 96
@@ -49,25 +50,7 @@ def segment_row(mask: np.ndarray, number: int, image_id: str, category: str) -> 
 def depth_map(
     values: np.ndarray, image_id: str = "a", direction: Direction = Direction.LARGER_NEARER
 ) -> pa.Table:
-    stored = encode_depth(values.astype(np.float32), direction)
-    kind = "relative" if direction is Direction.LARGER_NEARER else "metric"
-    row = {
-        "image_id": image_id,
-        "model": "test",
-        "depth": stored.png,
-        "width": stored.width,
-        "height": stored.height,
-        "lo": stored.lo,
-        "hi": stored.hi,
-        "p2": stored.p2,
-        "p98": stored.p98,
-        "kind": kind,
-        "direction": direction.value,
-        "status": "flat" if stored.is_flat else "ok",
-        "preproc_id": "0",
-        "weights_sha": "0",
-    }
-    return DEPTH_MAPS.rows([row])
+    return DEPTH_MAPS.rows([depth_row(values, direction, image_id)])
 
 
 def painted(rects: Sequence[Rect], depths: Sequence[float], ground: float = 1.0) -> np.ndarray:
